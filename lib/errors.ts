@@ -1,0 +1,107 @@
+/**
+ * Typed errors and the checks that raise them. A message names the place, what was expected, what came
+ * and, where it is known, the fix: `LSTM: expected hiddenSize to be a positive integer, got -3`.
+ * Misuse is a TypeError or RangeError; the classes below are for what can go wrong without misuse.
+ */
+
+/** A model or checkpoint file that cannot be read or written. `code` says why, `tensor` where. */
+export class FileFormatError extends Error {
+  override readonly name: string = 'FileFormatError'
+  readonly code: string
+  readonly path?: string
+  readonly tensor?: string
+
+  constructor(message: string, details: { code: string; path?: string; tensor?: string; cause?: unknown }) {
+    super(message, { cause: details.cause })
+    this.code = details.code
+    this.path = details.path
+    this.tensor = details.tensor
+  }
+}
+
+/** Training met a loss or gradient that is not finite. The model holds the last good parameters. */
+export class NonFiniteLossError extends Error {
+  override readonly name = 'NonFiniteLossError'
+  readonly step: number
+  readonly loss: number
+  readonly largestGradient: { name: string; value: number }
+
+  constructor(details: { step: number; loss: number; largestGradient: { name: string; value: number } }) {
+    const { step, loss, largestGradient } = details
+    super(
+      `fit: the loss is ${loss} at step ${step}; the largest gradient is ${largestGradient.value} in ` +
+        `${largestGradient.name}. Lower the learning rate, clip (clipNorm: 1) or look for non-finite inputs`,
+    )
+    this.step = step
+    this.loss = loss
+    this.largestGradient = largestGradient
+  }
+}
+
+/** The requested back end cannot run here: unknown name, missing addon, or a CPU without the instructions. */
+export class BackendError extends Error {
+  override readonly name = 'BackendError'
+}
+
+/** Throws a TypeError that suggests the nearest known name if `options` holds a name not in `known`. */
+export function refuseUnknownOptions(place: string, options: object, known: readonly string[]): void {
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue
+    const nearest = nearestName(name, known)
+    const hint = nearest ? `; did you mean "${nearest}"?` : `; known options: ${known.join(', ')}`
+    throw new TypeError(`${place}: unknown option "${name}"${hint}`)
+  }
+}
+
+/** The name in `known` within a third of its length in edits, or undefined. */
+export function nearestName(name: string, known: readonly string[]): string | undefined {
+  let best: string | undefined
+  let bestDistance = Number.POSITIVE_INFINITY
+  for (const candidate of known) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance]
+  }
+  return bestDistance <= Math.max(2, name.length / 3) ? best : undefined
+}
+
+/** Levenshtein (1966) distance: insertions, deletions and substitutions. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(row[j] + 1, next[j - 1] + 1, substitution))
+    }
+    row = next
+  }
+  return row[b.length]
+}
+
+/** Throws a RangeError unless `value` is an integer of at least `minimum` (default 1). */
+export function requireInteger(place: string, name: string, value: unknown, minimum = 1): asserts value is number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= minimum) return
+  const kind = minimum === 1 ? 'a positive integer' : `an integer of at least ${minimum}`
+  throw new RangeError(`${place}: expected ${name} to be ${kind}, got ${describe(value)}`)
+}
+
+/** Throws a RangeError unless `value` is a finite number in [low, high], or [low, high) with `open`. */
+export function requireNumber(
+  place: string,
+  name: string,
+  value: unknown,
+  { low = Number.NEGATIVE_INFINITY, high = Number.POSITIVE_INFINITY, open = false } = {},
+): asserts value is number {
+  const inside = typeof value === 'number' && Number.isFinite(value) && value >= low && (open ? value < high : value <= high)
+  if (inside) return
+  throw new RangeError(`${place}: expected ${name} in [${low}, ${high}${open ? ')' : ']'}, got ${describe(value)}`)
+}
+
+/** A short rendering of any value for a message. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value)
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name}(${(value as Float32Array).length})`
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  if (value !== null && typeof value === 'object') return value.constructor?.name ?? 'an object'
+  return String(value)
+}
