@@ -4,7 +4,7 @@
  */
 
 /** 32-bit mixing function "lowbias32" (Wellons, hash-prospector). */
-function mix(x: number): number {
+export function mix(x: number): number {
   x = Math.imul(x ^ (x >>> 16), 0x7feb352d)
   x = Math.imul(x ^ (x >>> 15), 0x846ca68b)
   return (x ^ (x >>> 16)) >>> 0

@@ -1,0 +1,55 @@
+/**
+ * The reference kernels: the contract in plain loops, over Float32Array or Float64Array. They are the specification
+ * the native kernels are tested against, the only back end for float64, and what runs where no addon loads. Sums and
+ * intermediate results are doubles: float32 rounds only what is stored. Not tuned.
+ */
+import type { Kernels } from '../contract.ts'
+import { embeddingBackward, embeddingForward } from './embedding.ts'
+import { gemm } from './gemm.ts'
+import { linearBackward, linearForward } from './linear.ts'
+import { lstmBackward } from './lstm-backward.ts'
+import { lstmCacheLength } from './lstm-common.ts'
+import { lstmForward } from './lstm-forward.ts'
+import { layerNormBackward, layerNormForward } from './normalization.ts'
+import { adamStep, rmspropStep, sgdStep } from './optimizers.ts'
+import {
+  addRows,
+  axpy,
+  binary,
+  multiplyAdd,
+  reduce,
+  sumRows,
+  unaryBackward,
+  unaryForward,
+} from './pointwise.ts'
+import { bernoulli } from './random.ts'
+import { softmaxBackward, softmaxCrossEntropy, softmaxForward } from './softmax.ts'
+
+export const referenceKernels: Kernels = {
+  name: 'reference',
+  gemm,
+  linearForward,
+  linearBackward,
+  embeddingForward,
+  embeddingBackward,
+  layerNormForward,
+  layerNormBackward,
+  softmaxForward,
+  softmaxBackward,
+  softmaxCrossEntropy,
+  unaryForward,
+  unaryBackward,
+  binary,
+  axpy,
+  multiplyAdd,
+  addRows,
+  sumRows,
+  reduce,
+  bernoulli,
+  sgdStep,
+  rmspropStep,
+  adamStep,
+  lstmCacheLength,
+  lstmForward,
+  lstmBackward,
+}

@@ -1,0 +1,53 @@
+/** What forward and backward of the reference LSTM share: the layout of the cache, and the order of the steps. */
+import type { FloatArray, LstmShape } from '../contract.ts'
+
+/** What one step of one sequence leaves for the backward pass, and how many numbers each is. R = P or H. */
+function rowLengths({ H, P, layerNorm }: LstmShape) {
+  const whenNormalised = layerNorm ? 1 : 0
+  return {
+    /** h[t-1]∘recurrentMask, what W_hh multiplied */
+    m: P || H,
+    /** c[t-1] */
+    cPrevious: H,
+    /** i, f, g, o after their activations */
+    gates: 4 * H,
+    /** ĉ, before zoneout */
+    cell: H,
+    /** tanh(LN(ĉ)) */
+    squashed: H,
+    /** x·W_ihᵀ, h·W_hhᵀ and ĉ, normalised, before gain and shift */
+    normalisedIh: 4 * H * whenNormalised,
+    normalisedHh: 4 * H * whenNormalised,
+    normalisedCell: H * whenNormalised,
+    /** the three's 1/sqrt(var + eps) */
+    rstd: 3 * whenNormalised,
+  }
+}
+
+/** The cache as arrays of B·T rows. Row b·T + s is the s-th step that sequence b reads, whatever the direction. */
+export type Cache = Record<keyof ReturnType<typeof rowLengths>, FloatArray>
+
+export function lstmCacheLength(shape: LstmShape): number {
+  const rowLength = Object.values(rowLengths(shape)).reduce((sum, length) => sum + length, 0)
+  return shape.B * shape.T * rowLength
+}
+
+export function sectionsOf(cache: FloatArray, shape: LstmShape): Cache {
+  let end = 0
+  const sections = Object.entries(rowLengths(shape)).map(([name, length]) => {
+    const start = end
+    end += shape.B * shape.T * length
+    return [name, cache.subarray(start, end)]
+  })
+  return Object.fromEntries(sections)
+}
+
+/** The time of the s-th step read of a sequence of `length` valid steps. */
+export function timeOf(step: number, length: number, reverse: boolean): number {
+  return reverse ? length - 1 - step : step
+}
+
+/** The zoneout of element `index`: 1 keeps the previous state, 0 takes the new one. */
+export function zoneoutAt(zoneout: FloatArray | number, index: number): number {
+  return typeof zoneout === 'number' ? zoneout : zoneout[index]
+}
