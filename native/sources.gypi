@@ -1,0 +1,7 @@
+{
+  "variables": {
+    "kernel_sources": [
+      "native/thread_pool.cc"
+    ]
+  }
+}
