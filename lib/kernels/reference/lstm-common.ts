@@ -51,3 +51,7 @@ export function timeOf(step: number, length: number, reverse: boolean): number {
 export function zoneoutAt(zoneout: FloatArray | number, index: number): number {
   return typeof zoneout === 'number' ? zoneout : zoneout[index]
 }
+
+export function zerosLike(like: FloatArray, length: number): FloatArray {
+  return like instanceof Float64Array ? new Float64Array(length) : new Float32Array(length)
+}

@@ -1,7 +1,7 @@
 /** The reference LSTM, forward. The equations stand in the contract, at `LstmForward`; lstm-backward.ts mirrors this file. */
 import type { FloatArray, LstmForward } from '../contract.ts'
 import { dot } from './loops.ts'
-import { lstmCacheLength, sectionsOf, timeOf, zoneoutAt } from './lstm-common.ts'
+import { lstmCacheLength, sectionsOf, timeOf, zerosLike, zoneoutAt } from './lstm-common.ts'
 import { momentsOf } from './normalization.ts'
 import { sigmoid } from './pointwise.ts'
 
@@ -15,15 +15,13 @@ function forwardDirection(call: LstmForward): void {
   const { zoneoutCell = 0, zoneoutHidden = 0 } = call
   const R = P || H
 
-  // Without a cache every step writes over one row.
-  const oneRow = { ...call, B: 1, T: 1 }
-  const cache = call.cache
-    ? sectionsOf(call.cache, call)
-    : sectionsOf(new Float64Array(lstmCacheLength(oneRow)), oneRow)
+  // Without a cache every step writes over the same row.
+  const kept = call.cache ? call : { ...call, B: 1, T: 1 }
+  const cache = sectionsOf(call.cache ?? zerosLike(hn, lstmCacheLength(kept)), kept)
 
   // The state is rounded to the arrays' type at every step, so that a window cut in two gives the same bits.
-  const h = hn.slice(0, R)
-  const c = cn.slice(0, H)
+  const h = zerosLike(hn, R)
+  const c = zerosLike(cn, H)
   const fromInput = new Float64Array(4 * H)
   const fromState = new Float64Array(4 * H)
   const a = new Float64Array(4 * H)
