@@ -28,9 +28,14 @@ export abstract class Layer implements Model {
 
   abstract forward(x: Tensor, options?: ForwardOptions): Tensor | Output
 
-  /** This layer's own parameters under their PyTorch names. */
+  /** This layer's own parameters under their PyTorch names: by default its fields that are parameters. */
   parameters(): Iterable<[name: string, parameter: Parameter]> {
-    return []
+    return ownParameters(this)
+  }
+
+  /** What lies inside this layer, under the path it has in parameter names: by default its fields. */
+  children(): Iterable<[path: string, child: object]> {
+    return ownChildren(this)
   }
 
   /** What a file needs to build the layer again: its class and options. */
@@ -42,22 +47,21 @@ export interface LayerConfig {
   [option: string]: unknown
 }
 
-/** Every layer of a model with the path it stands under: fields and array elements, joined by dots. */
-export function* layersOf(model: object, path = ''): Iterable<[path: string, layer: Layer]> {
-  if (model instanceof Layer) yield [path, model]
-  for (const [key, value] of Object.entries(model)) {
-    if (value === null || typeof value !== 'object' || ArrayBuffer.isView(value)) continue
-    if (value instanceof Parameter) continue
-    const isPlain = Array.isArray(value) || value instanceof Layer || typeof (value as Model).forward === 'function'
-    if (isPlain) yield* layersOf(value, path ? `${path}.${key}` : key)
-  }
+/** Every layer of a model with the path it stands under; a layer that stands in two places comes once. */
+export function* layersOf(model: object): Iterable<[path: string, layer: Layer]> {
+  for (const [path, part] of partsOf(model)) if (part instanceof Layer) yield [path, part]
 }
 
-/** Every parameter of a model under its PyTorch name, e.g. `encoder.weight_ih_l0`. */
+/** Every parameter of a model under its PyTorch name, e.g. `encoder.weight_ih_l0`; a shared one comes once. */
 export function parametersOf(model: object): Map<string, Parameter> {
   const found = new Map<string, Parameter>()
-  for (const [path, layer] of layersOf(model)) {
-    for (const [name, parameter] of layer.parameters()) found.set(path ? `${path}.${name}` : name, parameter)
+  const seen = new Set<Parameter>()
+  for (const [path, part] of partsOf(model)) {
+    for (const [name, parameter] of part instanceof Layer ? part.parameters() : ownParameters(part)) {
+      if (seen.has(parameter)) continue
+      seen.add(parameter)
+      found.set(path ? `${path}.${name}` : name, parameter)
+    }
   }
   return found
 }
@@ -65,4 +69,27 @@ export function parametersOf(model: object): Map<string, Parameter> {
 /** Switches dropout and zoneout on or off in every layer of a model. */
 export function setTraining(model: object, training: boolean): void {
   for (const [, layer] of layersOf(model)) layer.training = training
+}
+
+/** The model and everything in it that may hold parameters, each once, parents first. */
+function* partsOf(part: object, path = '', seen = new Set<object>()): Iterable<[path: string, part: object]> {
+  if (seen.has(part)) return
+  seen.add(part)
+  yield [path, part]
+  for (const [name, child] of part instanceof Layer ? part.children() : ownChildren(part)) {
+    yield* partsOf(child, path ? `${path}.${name}` : name, seen)
+  }
+}
+
+function* ownParameters(part: object): Iterable<[name: string, parameter: Parameter]> {
+  for (const [key, value] of Object.entries(part)) if (value instanceof Parameter) yield [key, value]
+}
+
+/** Fields that are layers, models or arrays; other objects (options, data) are nobody's parameters. */
+function* ownChildren(part: object): Iterable<[path: string, child: object]> {
+  for (const [key, value] of Object.entries(part)) {
+    if (value === null || typeof value !== 'object') continue
+    const holdsLayers = Array.isArray(value) || value instanceof Layer || typeof value.forward === 'function'
+    if (holdsLayers) yield [key, value]
+  }
 }

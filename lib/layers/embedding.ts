@@ -1,0 +1,58 @@
+/** Embedding: a trainable vector for each symbol of a vocabulary. */
+import { refuseUnknownOptions, requireInteger } from '../errors.ts'
+import { embedding } from '../operations/embedding.ts'
+import type { Parameter, Tensor } from '../tensor.ts'
+import { type FloatDataType, Initialiser, requireDataType } from './initialisation.ts'
+import { Layer, type LayerConfig } from './layer.ts'
+
+export interface EmbeddingOptions {
+  vocabularySize: number
+  embeddingSize: number
+  /** A symbol whose vector starts at zero and gets no gradient. */
+  paddingIndex?: number
+  /** Of the initial values; default: the ambient stream. */
+  seed?: number
+  /** Default float32. */
+  dataType?: FloatDataType
+}
+
+/**
+ * int32 indices of any shape [...] to vectors [..., embeddingSize]. The parameter `weight`
+ * [vocabularySize, embeddingSize] starts at N(0, 1), as in torch.nn.Embedding.
+ */
+export class Embedding extends Layer {
+  readonly weight: Parameter
+  readonly #options: EmbeddingOptions
+
+  /** @throws {TypeError | RangeError} if an option is unknown or out of range */
+  constructor(options: EmbeddingOptions) {
+    super()
+    const known = ['vocabularySize', 'embeddingSize', 'paddingIndex', 'seed', 'dataType']
+    refuseUnknownOptions('Embedding', options, known)
+    const { vocabularySize, embeddingSize, paddingIndex, seed, dataType = 'float32' } = options
+    requireInteger('Embedding', 'vocabularySize', vocabularySize)
+    requireInteger('Embedding', 'embeddingSize', embeddingSize)
+    requireDataType('Embedding', dataType)
+    if (paddingIndex !== undefined) {
+      requireInteger('Embedding', 'paddingIndex', paddingIndex, 0)
+      if (paddingIndex >= vocabularySize) {
+        const largest = vocabularySize - 1
+        throw new RangeError(`Embedding: expected paddingIndex in [0, ${largest}], got ${paddingIndex}`)
+      }
+    }
+
+    this.weight = new Initialiser({ dataType, seed }).normal([vocabularySize, embeddingSize])
+    if (paddingIndex !== undefined) {
+      this.weight.array.fill(0, paddingIndex * embeddingSize, (paddingIndex + 1) * embeddingSize)
+    }
+    this.#options = { vocabularySize, embeddingSize, paddingIndex, seed, dataType }
+  }
+
+  override forward(indices: Tensor): Tensor {
+    return embedding(indices, this.weight, { paddingIndex: this.#options.paddingIndex })
+  }
+
+  override config(): LayerConfig {
+    return { type: 'Embedding', ...this.#options }
+  }
+}

@@ -1,0 +1,20 @@
+/** LastStep: from a sequence to its last valid step, so that a head can follow a recurrent layer. */
+import { lastValidStep } from '../operations/shape.ts'
+import type { Tensor } from '../tensor.ts'
+import { type ForwardOptions, Layer, type LayerConfig } from './layer.ts'
+
+/** [B, T, F] to [B, F]: row lengths[b] - 1 of each sequence, the last without `lengths`, zeros for a length of 0. */
+export class LastStep extends Layer {
+  override forward(x: Tensor, { lengths }: ForwardOptions = {}): Tensor {
+    return lastValidStep(x, { lengths })
+  }
+
+  override config(): LayerConfig {
+    return { type: 'LastStep' }
+  }
+}
+
+/** A layer that picks the last valid step of each sequence. */
+export function lastStep(): LastStep {
+  return new LastStep()
+}

@@ -1,0 +1,47 @@
+/** From what `config()` returned back to a layer, for files. */
+import { describe, nearestName } from '../errors.ts'
+import { Activation, type ActivationKind } from './activation.ts'
+import { Dropout, type DropoutOptions } from './dropout.ts'
+import { Embedding, type EmbeddingOptions } from './embedding.ts'
+import { LastStep } from './last-step.ts'
+import type { Layer, LayerConfig } from './layer.ts'
+import { Linear, type LinearOptions } from './linear.ts'
+import { LSTM, type LSTMOptions } from './lstm.ts'
+import { LSTMCell } from './lstm-cell.ts'
+import type { LSTMCellOptions } from './lstm-parameters.ts'
+import { LayerNorm, type LayerNormOptions } from './normalization.ts'
+import { Sequential } from './sequential.ts'
+
+/** Constructors check the options, which come from a file; the casts only say which options they expect. */
+const builders: Record<string, (options: object) => Layer> = {
+  Activation: (options) => new Activation((options as { kind: ActivationKind }).kind),
+  Dropout: (options) => new Dropout(options as DropoutOptions),
+  Embedding: (options) => new Embedding(options as EmbeddingOptions),
+  LastStep: () => new LastStep(),
+  LayerNorm: (options) => new LayerNorm(options as LayerNormOptions),
+  Linear: (options) => new Linear(options as LinearOptions),
+  LSTM: (options) => new LSTM(options as LSTMOptions),
+  LSTMCell: (options) => new LSTMCell(options as LSTMCellOptions),
+  Sequential: (options) => {
+    const { layers } = options as { layers: readonly LayerConfig[] }
+    if (!Array.isArray(layers))
+      throw new TypeError(`Sequential: expected layers in an array, got ${describe(layers)}`)
+    return new Sequential(layers.map(layerFromConfig))
+  },
+}
+
+/**
+ * A new layer with the class and options of `config`, with fresh parameters.
+ *
+ * @throws {TypeError} if the type is none of the package's layers, or an option is unknown
+ */
+export function layerFromConfig({ type, ...options }: LayerConfig): Layer {
+  if (!Object.hasOwn(builders, type)) {
+    const nearest = nearestName(String(type), Object.keys(builders))
+    const hint = nearest
+      ? `; did you mean "${nearest}"?`
+      : `; known types: ${Object.keys(builders).join(', ')}`
+    throw new TypeError(`layerFromConfig: unknown layer type ${describe(type)}${hint}`)
+  }
+  return builders[type](options)
+}

@@ -1,0 +1,60 @@
+/** Sequential: layers one after the other. */
+import type { Tensor } from '../tensor.ts'
+import { type ForwardOptions, Layer, type LayerConfig, type Model, type Output } from './layer.ts'
+
+/**
+ * Runs its layers in order, each on what the one before returned (its `.output` where it returns a state too). Every
+ * layer gets `lengths`, and its own part of `state`. Parameters are named as in torch.nn.Sequential:
+ * `0.weight_ih_l0`, `2.weight`.
+ */
+export class Sequential extends Layer {
+  readonly layers: readonly Model[]
+
+  /** @throws {TypeError} if an element has no `forward` */
+  constructor(layers: readonly Model[]) {
+    super()
+    if (!Array.isArray(layers)) throw new TypeError('Sequential: expected an array of layers')
+    const odd = layers.findIndex((layer) => typeof layer?.forward !== 'function')
+    if (odd >= 0) throw new TypeError(`Sequential: expected layer ${odd} to have a forward method`)
+    this.layers = [...layers]
+  }
+
+  /**
+   * @returns the last layer's output; with `state` in the options (null, or one returned before) both output and state
+   */
+  override forward(x: Tensor, options: ForwardOptions & { state: unknown }): Output
+  override forward(x: Tensor, options?: ForwardOptions): Tensor
+  override forward(x: Tensor, { lengths, state }: ForwardOptions = {}): Tensor | Output {
+    const isStateful = state !== undefined
+    if (state && !(Array.isArray(state) && state.length === this.layers.length)) {
+      throw new TypeError(
+        `Sequential: expected a state that a model of ${this.layers.length} layers returned, or null`,
+      )
+    }
+    const before = (state ?? []) as unknown[]
+    const after: unknown[] = []
+    let output = x
+    for (const [i, layer] of this.layers.entries()) {
+      const result = layer.forward(output, { lengths, state: isStateful ? (before[i] ?? null) : undefined })
+      const isPair = 'output' in result
+      output = isPair ? result.output : result
+      after.push(isPair ? result.state : null)
+    }
+    return isStateful ? { output, state: after } : output
+  }
+
+  override *children(): Iterable<[path: string, child: object]> {
+    for (const [i, layer] of this.layers.entries()) yield [String(i), layer]
+  }
+
+  /** @throws {TypeError} if a layer is none of the package's and has no `config` */
+  override config(): LayerConfig {
+    const layers = this.layers.map((layer, i) => {
+      if (layer instanceof Layer) return layer.config()
+      throw new TypeError(
+        `Sequential: layer ${i} (${layer.constructor.name}) is no Layer and has no config to store`,
+      )
+    })
+    return { type: 'Sequential', layers }
+  }
+}

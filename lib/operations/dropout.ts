@@ -1,0 +1,35 @@
+/** Dropout and the random masks that the LSTM's own dropout and zoneout need. */
+import { requireNumber } from '../errors.ts'
+import type { FloatArray } from '../kernels/contract.ts'
+import { kernelsFor } from '../kernels/index.ts'
+import { ambientRandom } from '../random.ts'
+import { outputBuffer, record } from '../tape.ts'
+import { sizeOf, type Tensor } from '../tensor.ts'
+import { floats } from './common.ts'
+import { multiply } from './pointwise.ts'
+
+/**
+ * Inverted dropout (Srivastava et al. 2014): each element is 0 with the given probability and else multiplied by
+ * 1 / (1 - probability), so that its expectation stays. The seed comes from `ambientRandom()`. Always samples: whether
+ * the model is training is the layer's matter.
+ *
+ * @param probability in [0, 1)
+ */
+export function dropout(x: Tensor, { probability }: { probability: number }): Tensor {
+  requireNumber('dropout', 'probability', probability, { low: 0, high: 1, open: true })
+  if (probability === 0) return x
+  const [like] = floats('dropout', x)
+  const kept = 1 - probability
+  return multiply(x, bernoulliMask(like, x.shape, { probability: kept, value: 1 / kept }))
+}
+
+/** A constant tensor whose elements are `value` with the given probability, else 0. */
+export function bernoulliMask(
+  like: FloatArray,
+  shape: readonly number[],
+  { probability, value = 1 }: { probability: number; value?: number },
+): Tensor {
+  const array = outputBuffer(like, sizeOf(shape))
+  kernelsFor(array).bernoulli({ out: array, seed: ambientRandom().uint32(), probability, value })
+  return record('mask', [], [{ shape, array }], () => {})[0]
+}
