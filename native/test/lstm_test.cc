@@ -1,0 +1,404 @@
+// The LSTM on every target: forward against the equations of lib/kernels/contract.ts in double precision,
+// backward against their central differences, and the promises about bits and padding.
+#include <string>
+
+#include "check.h"
+
+namespace lstm_native::test {
+
+namespace {
+using Doubles = std::vector<double>;
+
+struct Case {
+  const char* name;
+  int B, T, I, H, P;
+  bool reverse, lengths, bias, peephole, norm, mask, time_major;
+  int zoneout;  // 0 none, 1 masks, 2 the expectation
+};
+
+// Arrays that go in, in the order of `Model::arrays`.
+enum Array { kX, kH0, kC0, kWih, kWhh, kBih, kBhh, kWhr, kPeephole, kNormIh, kNormHh, kNormCell, kArrays };
+const char* const kNames[kArrays] = {"x",         "h0",      "c0",      "weight_ih",
+                                     "weight_hh", "bias_ih", "bias_hh", "weight_hr",
+                                     "peephole",  "norm_ih", "norm_hh", "norm_cell"};
+
+struct Model {
+  Case c;
+  int R;
+  Floats arrays[kArrays];
+  Floats mask, zoneout_cell, zoneout_hidden, dy, dhn, dcn;
+  std::vector<std::int32_t> lengths;
+};
+
+Model make(const Case& c) {
+  Random random(static_cast<std::uint64_t>(c.B * 7 + c.T * 31 + c.I * 3 + c.H));
+  Model m = {};
+  m.c = c;
+  m.R = c.P > 0 ? c.P : c.H;
+  const auto fill = [&](Array which, int count, float scale, float centre = 0) {
+    m.arrays[which] = random.numbers(static_cast<std::size_t>(count));
+    for (float& value : m.arrays[which]) value = centre + value * scale;
+  };
+  fill(kX, c.B * c.T * c.I, 1);
+  fill(kH0, c.B * m.R, 1);
+  fill(kC0, c.B * c.H, 1);
+  fill(kWih, 4 * c.H * c.I, 1 / std::sqrt(static_cast<float>(c.I)));
+  fill(kWhh, 4 * c.H * m.R, 1 / std::sqrt(static_cast<float>(m.R)));
+  if (c.bias) fill(kBih, 4 * c.H, 0.5f);
+  if (c.bias) fill(kBhh, 4 * c.H, 0.5f);
+  if (c.P > 0) fill(kWhr, c.P * c.H, 1 / std::sqrt(static_cast<float>(c.H)));
+  if (c.peephole) fill(kPeephole, 3 * c.H, 0.5f);
+  if (c.norm) fill(kNormIh, 4 * c.H, 0.3f, 1);
+  if (c.norm) fill(kNormHh, 4 * c.H, 0.3f, 1);
+  if (c.norm) fill(kNormCell, 2 * c.H, 0.3f, 1);
+  const auto zero_or = [&](int count, float value) {
+    Floats values(static_cast<std::size_t>(count));
+    for (float& v : values) v = random.below(3) == 0 ? 0 : value;
+    return values;
+  };
+  if (c.mask) m.mask = zero_or(c.B * m.R, 1.5f);
+  if (c.zoneout == 1) m.zoneout_cell = zero_or(c.B * c.T * c.H, 1);
+  if (c.zoneout == 1) m.zoneout_hidden = zero_or(c.B * c.T * m.R, 1);
+  m.dy = random.numbers(static_cast<std::size_t>(c.B * c.T * m.R));
+  m.dhn = random.numbers(static_cast<std::size_t>(c.B * m.R));
+  m.dcn = random.numbers(static_cast<std::size_t>(c.B * c.H));
+  if (c.lengths) {
+    for (int b = 0; b < c.B; b++) m.lengths.push_back(b == 1 ? 0 : 1 + random.below(c.T));
+  }
+  return m;
+}
+
+struct Outcome {
+  Doubles y, hn, cn;
+};
+
+constexpr double kEps = 1e-2;
+
+int offset(const Case& c, int b, int t, int width) {
+  return (c.time_major ? t * c.B + b : b * c.T + t) * width;
+}
+
+// v normalised, times gain; or v itself.
+void normalise(Doubles& v, const double* gain, bool norm) {
+  if (!norm) return;
+  double mean = 0, variance = 0;
+  for (double value : v) mean += value / static_cast<double>(v.size());
+  for (double value : v) variance += (value - mean) * (value - mean) / static_cast<double>(v.size());
+  const double scale = 1 / std::sqrt(variance + kEps);
+  for (std::size_t i = 0; i < v.size(); i++) v[i] = (v[i] - mean) * scale * gain[i];
+}
+
+// The equations, one sequence and one step after another.
+Outcome reference(const Model& m, const Doubles* a) {
+  const Case& c = m.c;
+  const int H = c.H, R = m.R;
+  const auto sigma = [](double v) { return 1 / (1 + std::exp(-v)); };
+  Outcome out = {Doubles(c.B * c.T * R), a[kH0], a[kC0]};
+  for (int b = 0; b < c.B; b++) {
+    double* h = &out.hn[b * R];
+    double* cell = &out.cn[b * H];
+    const int steps = c.lengths ? m.lengths[b] : c.T;
+    for (int step = 0; step < steps; step++) {
+      const int t = c.reverse ? steps - 1 - step : step;
+      const double* x = &a[kX][offset(c, b, t, c.I)];
+      Doubles from_x(4 * H), from_h(4 * H), fresh(H), squashed(H), hidden(R);
+      for (int row = 0; row < 4 * H; row++) {
+        for (int i = 0; i < c.I; i++) from_x[row] += a[kWih][row * c.I + i] * x[i];
+        for (int r = 0; r < R; r++) {
+          from_h[row] += a[kWhh][row * R + r] * h[r] * (c.mask ? m.mask[b * R + r] : 1);
+        }
+      }
+      normalise(from_x, a[kNormIh].data(), c.norm);
+      normalise(from_h, a[kNormHh].data(), c.norm);
+      const auto gate = [&](int which, int u) {
+        const int row = which * H + u;
+        return from_x[row] + from_h[row] + (c.bias ? a[kBih][row] + a[kBhh][row] : 0);
+      };
+      const auto peep = [&](int which, int u, double value) {
+        return c.peephole ? a[kPeephole][which * H + u] * value : 0;
+      };
+      for (int u = 0; u < H; u++) {
+        const double i = sigma(gate(0, u) + peep(0, u, cell[u])), f = sigma(gate(1, u) + peep(1, u, cell[u]));
+        fresh[u] = f * cell[u] + i * std::tanh(gate(2, u));
+      }
+      squashed = fresh;
+      normalise(squashed, a[kNormCell].data(), c.norm);
+      for (int u = 0; u < H; u++) {
+        if (c.norm) squashed[u] += a[kNormCell][H + u];
+        squashed[u] = sigma(gate(3, u) + peep(2, u, fresh[u])) * std::tanh(squashed[u]);
+      }
+      for (int r = 0; r < R; r++) {
+        if (c.P == 0) hidden[r] = squashed[r];
+        for (int u = 0; c.P > 0 && u < H; u++) hidden[r] += a[kWhr][r * H + u] * squashed[u];
+      }
+      for (int u = 0; u < H; u++) {
+        const double z = c.zoneout == 1 ? m.zoneout_cell[(b * c.T + t) * H + u] : c.zoneout == 2 ? 0.2 : 0;
+        cell[u] = z * cell[u] + (1 - z) * fresh[u];
+      }
+      for (int r = 0; r < R; r++) {
+        const double z = c.zoneout == 1 ? m.zoneout_hidden[(b * c.T + t) * R + r] : c.zoneout == 2 ? 0.1 : 0;
+        h[r] = z * h[r] + (1 - z) * hidden[r];
+        out.y[offset(c, b, t, R) + r] = h[r];
+      }
+    }
+  }
+  return out;
+}
+
+struct Run {
+  Floats y, hn, cn, cache;
+  LstmArgs args;
+};
+
+float* pointer(Floats& values) { return values.empty() ? nullptr : values.data(); }
+const float* pointer(const Floats& values) { return values.empty() ? nullptr : values.data(); }
+
+LstmArgs arguments(const Model& m) {
+  const Case& c = m.c;
+  LstmArgs args = {};
+  args.B = c.B;
+  args.T = c.T;
+  args.I = c.I;
+  args.H = c.H;
+  args.P = c.P;
+  args.layer_norm = c.norm;
+  args.reverse = c.reverse;
+  args.lengths = c.lengths ? m.lengths.data() : nullptr;
+  args.weights = {pointer(m.arrays[kWih]),    pointer(m.arrays[kWhh]),    pointer(m.arrays[kBih]),
+                  pointer(m.arrays[kBhh]),    pointer(m.arrays[kWhr]),    pointer(m.arrays[kPeephole]),
+                  pointer(m.arrays[kNormIh]), pointer(m.arrays[kNormHh]), pointer(m.arrays[kNormCell])};
+  args.x = m.arrays[kX].data();
+  args.x_batch_stride = c.time_major ? c.I : c.T * c.I;
+  args.x_time_stride = c.time_major ? c.B * c.I : c.I;
+  args.y_batch_stride = c.time_major ? m.R : c.T * m.R;
+  args.y_time_stride = c.time_major ? c.B * m.R : m.R;
+  args.h0 = pointer(m.arrays[kH0]);
+  args.c0 = pointer(m.arrays[kC0]);
+  args.recurrent_mask = pointer(m.mask);
+  args.zoneout_cell = {pointer(m.zoneout_cell), c.zoneout == 2 ? 0.2f : 0};
+  args.zoneout_hidden = {pointer(m.zoneout_hidden), c.zoneout == 2 ? 0.1f : 0};
+  args.eps = static_cast<float>(kEps);
+  return args;
+}
+
+Run forward(const Kernels* kernels, const Model& m, Machine& machine, bool training) {
+  const Case& c = m.c;
+  Run run = {Floats(c.B * c.T * m.R, 77.0f), Floats(c.B * m.R), Floats(c.B * c.H), {}, arguments(m)};
+  if (training) run.cache = Floats(kernels->lstm_cache_length(run.args));
+  run.args.y = run.y.data();
+  run.args.hn = run.hn.data();
+  run.args.cn = run.cn.data();
+  run.args.cache = training ? run.cache.data() : nullptr;
+  kernels->lstm_forward(machine.context(), &run.args, 1);
+  return run;
+}
+
+// Runs the backward pass after `run`, adding to all twelve gradients.
+void backward(const Kernels* kernels, const Model& m, Run& run, Machine& machine, Floats* gradients) {
+  LstmArgs& args = run.args;
+  args.dy = m.dy.data();
+  args.dhn = m.dhn.data();
+  args.dcn = m.dcn.data();
+  args.dx = pointer(gradients[kX]);
+  args.dh0 = pointer(gradients[kH0]);
+  args.dc0 = pointer(gradients[kC0]);
+  args.dweights = {pointer(gradients[kWih]),    pointer(gradients[kWhh]),    pointer(gradients[kBih]),
+                   pointer(gradients[kBhh]),    pointer(gradients[kWhr]),    pointer(gradients[kPeephole]),
+                   pointer(gradients[kNormIh]), pointer(gradients[kNormHh]), pointer(gradients[kNormCell])};
+  kernels->lstm_backward(machine.context(), &args, 1);
+}
+
+//                                B  T  I   H   P  rev    len    bias   peep   norm   mask   major  zoneout
+const Case kCases[] = {
+    {"plain", 3, 5, 4, 6, 0, false, false, true, false, false, false, false, 0},
+    {"reverse with lengths", 4, 5, 3, 9, 0, true, true, true, false, false, false, false, 0},
+    {"no bias, time major", 2, 4, 5, 7, 0, false, true, false, false, false, false, true, 0},
+    {"projection", 3, 4, 4, 9, 5, false, true, true, false, false, false, false, 0},
+    {"peepholes", 3, 4, 2, 8, 0, true, false, true, true, false, false, true, 0},
+    {"layer norm", 3, 4, 3, 7, 0, false, true, true, false, true, false, false, 0},
+    {"recurrent dropout", 3, 4, 3, 6, 0, false, false, true, false, false, true, false, 0},
+    {"zoneout masks", 3, 4, 3, 9, 0, true, true, true, false, false, false, false, 1},
+    {"zoneout expectation", 2, 4, 3, 5, 0, false, true, true, false, false, false, false, 2},
+    {"everything", 3, 4, 3, 9, 5, true, true, true, true, true, true, true, 1},
+    {"one of each", 1, 1, 1, 1, 0, false, false, true, false, false, false, false, 0}};
+
+// Float32 over few steps, of which every value is of the order of 1 and layer norm amplifies by at most
+// 1/sqrt(eps).
+constexpr double kForwardBound = 2e-6;
+constexpr double kBackwardBound = 2e-5;
+
+void compare(const Kernels* kernels, const Model& m, const char* what, const Floats& actual,
+             const Doubles& expected, double bound) {
+  const double error = norm_error(actual, expected);
+  expect(error <= bound, "%s: %s (B=%d T=%d I=%d H=%d): %s: error %.2g, bound %.2g", kernels->name, m.c.name,
+         m.c.B, m.c.T, m.c.I, m.c.H, what, error, bound);
+}
+
+void check_forward(const Kernels* kernels, const Model& m, Machine& machine, double bound) {
+  Doubles arrays[kArrays];
+  for (int i = 0; i < kArrays; i++) arrays[i] = Doubles(m.arrays[i].begin(), m.arrays[i].end());
+  const Outcome expected = reference(m, arrays);
+  for (bool training : {false, true}) {
+    const Run run = forward(kernels, m, machine, training);
+    compare(kernels, m, training ? "y in training" : "y", run.y, expected.y, bound);
+    compare(kernels, m, training ? "hn in training" : "hn", run.hn, expected.hn, bound);
+    compare(kernels, m, training ? "cn in training" : "cn", run.cn, expected.cn, bound);
+  }
+}
+}  // namespace
+
+TEST("the forward pass follows the equations, with every option") {
+  Machine machine(2);
+  for (const Kernels* kernels : targets()) {
+    for (const Case& c : kCases) check_forward(kernels, make(c), machine, kForwardBound);
+  }
+}
+
+TEST("the forward pass follows the equations at awkward sizes") {
+  const int sizes[] = {1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 127, 129};
+  Machine machine(2);
+  for (const Kernels* kernels : targets()) {
+    for (int turn = 0; turn < 15; turn++) {
+      const Case c = {"awkward",
+                      sizes[(turn * 4 + 1) % 15],
+                      3,
+                      sizes[(turn * 7 + 2) % 15],
+                      sizes[turn],
+                      0,
+                      turn % 2 == 1,
+                      turn % 3 == 0,
+                      true,
+                      false,
+                      false,
+                      false,
+                      turn % 4 > 1,
+                      0};
+      check_forward(kernels, make(c), machine, kForwardBound);
+    }
+  }
+}
+
+TEST("the backward pass gives the central differences of the equations, for every array and option") {
+  for (const Case& c : kCases) {
+    const Model m = make(c);
+    Doubles arrays[kArrays];
+    for (int i = 0; i < kArrays; i++) arrays[i] = Doubles(m.arrays[i].begin(), m.arrays[i].end());
+    const auto loss = [&] {
+      const Outcome out = reference(m, arrays);
+      double sum = 0;
+      for (std::size_t i = 0; i < out.y.size(); i++) sum += out.y[i] * m.dy[i];
+      for (std::size_t i = 0; i < out.hn.size(); i++) sum += out.hn[i] * m.dhn[i];
+      for (std::size_t i = 0; i < out.cn.size(); i++) sum += out.cn[i] * m.dcn[i];
+      return sum;
+    };
+    Doubles expected[kArrays];
+    for (int i = 0; i < kArrays; i++) {
+      for (double& value : arrays[i]) {
+        constexpr double kStep = 1e-4;  // the differences' own error, step²/6·f''', is then some 1e-9
+        const double centre = value;
+        value = centre + kStep;
+        const double above = loss();
+        value = centre - kStep;
+        const double below = loss();
+        value = centre;
+        expected[i].push_back((above - below) / (2 * kStep));
+      }
+    }
+    for (const Kernels* kernels : targets()) {
+      for (int threads : {1, 3}) {
+        Machine machine(threads);
+        Run run = forward(kernels, m, machine, true);
+        Random random(9);
+        Floats gradients[kArrays];
+        Doubles sums[kArrays];
+        for (int i = 0; i < kArrays; i++) {
+          gradients[i] = random.numbers(m.arrays[i].size());
+          sums[i] = Doubles(gradients[i].begin(), gradients[i].end());
+          for (std::size_t j = 0; j < sums[i].size(); j++) sums[i][j] += expected[i][j];
+        }
+        backward(kernels, m, run, machine, gradients);
+        for (int i = 0; i < kArrays; i++) {
+          compare(kernels, m, (std::string("d") + kNames[i]).c_str(), gradients[i], sums[i], kBackwardBound);
+        }
+      }
+    }
+  }
+}
+
+TEST("the backward pass leaves out the gradients that nobody asks for") {
+  for (const Kernels* kernels : targets()) {
+    for (const Case& c : kCases) {
+      const Model m = make(c);
+      Machine machine(2);
+      Run run = forward(kernels, m, machine, true);
+      Floats dx(m.arrays[kX].size());
+      run.args.dy = m.dy.data();
+      run.args.dx = dx.data();
+      kernels->lstm_backward(machine.context(), &run.args, 1);
+      Run again = forward(kernels, m, machine, true);
+      Floats dc0(m.arrays[kC0].size());
+      again.args.dcn = m.dcn.data();
+      again.args.dc0 = dc0.data();
+      kernels->lstm_backward(machine.context(), &again.args, 1);
+      double sum = 0;
+      for (float value : dx) sum += std::fabs(value);
+      for (float value : dc0) sum += std::fabs(value);
+      expect(std::isfinite(sum) && sum > 0, "%s: %s: gradients sum to %g", kernels->name, c.name, sum);
+    }
+  }
+}
+
+TEST("a sequence's bits do not depend on the threads or on what shares its batch") {
+  for (const Kernels* kernels : targets()) {
+    for (int H : {9, 33, 64}) {
+      const Case whole = {"batch", 13, 6, 10, H, 0, false, true, true, false, false, false, false, 0};
+      const Model m = make(whole);
+      Machine one(1);
+      const Run alone = forward(kernels, m, one, false);
+      for (int threads = 2; threads <= 4; threads++) {
+        Machine several(threads);
+        const Run shared = forward(kernels, m, several, false);
+        expect(same_bits(alone.y, shared.y) && same_bits(alone.cn, shared.cn),
+               "%s: H=%d: %d threads give other bits", kernels->name, H, threads);
+      }
+      for (int b = 0; b < whole.B; b++) {
+        Model single = m;
+        single.c.B = 1;
+        const auto row = [b](const Floats& values, int width) {
+          return Floats(values.begin() + b * width, values.begin() + (b + 1) * width);
+        };
+        single.arrays[kX] = row(m.arrays[kX], whole.T * whole.I);
+        single.arrays[kH0] = row(m.arrays[kH0], H);
+        single.arrays[kC0] = row(m.arrays[kC0], H);
+        single.lengths = {m.lengths[b]};
+        const Run run = forward(kernels, single, one, false);
+        expect(same_bits(run.y, row(alone.y, whole.T * H)), "%s: H=%d: sequence %d has other bits alone",
+               kernels->name, H, b);
+      }
+    }
+  }
+}
+
+TEST("a training step's bits do not depend on the threads") {
+  for (const Kernels* kernels : targets()) {
+    for (const Case& c :
+         {Case{"long", 5, 40, 33, 65, 0, false, true, true, false, false, false, false, 0}, kCases[9]}) {
+      const Model m = make(c);
+      Floats first[kArrays];
+      for (int threads = 1; threads <= 4; threads++) {
+        Machine machine(threads);
+        Run run = forward(kernels, m, machine, true);
+        Floats gradients[kArrays];
+        for (int i = 0; i < kArrays; i++) gradients[i] = Floats(m.arrays[i].size());
+        backward(kernels, m, run, machine, gradients);
+        for (int i = 0; i < kArrays; i++) {
+          if (threads == 1) first[i] = gradients[i];
+          expect(same_bits(first[i], gradients[i]), "%s: %s: d%s has other bits with %d threads",
+                 kernels->name, c.name, kNames[i], threads);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace lstm_native::test
