@@ -22,10 +22,9 @@ try {
   const { status } = spawnSync(
     process.execPath,
     [prebuildify, '--napi', '--strip', '--target', process.version, '--cwd', stage, '--out', root],
-    // An empty search path is how pkg-config, asked by binding.gyp, comes to find no OpenBLAS.
     {
       stdio: 'inherit',
-      env: { ...process.env, ...headers, JOBS: 'max', PKG_CONFIG_LIBDIR: stage, PKG_CONFIG_PATH: '' },
+      env: { ...process.env, ...headers, JOBS: 'max', LSTM_NATIVE_OPENBLAS: 'off' },
     },
   )
   process.exitCode = status ?? 1

@@ -56,7 +56,7 @@ function whyBuild() {
 function sources() {
   const native = join(root, 'native')
   const files = readdirSync(native, { recursive: true })
-    .filter((name) => /\.(cc|h|gypi)$/.test(name) && !/^test[\\/]/.test(name))
+    .filter((name) => /\.(cc|h|gypi|cjs)$/.test(name) && !/^test[\\/]/.test(name))
     .map((name) => join(native, name))
   return [join(root, 'binding.gyp'), ...files]
 }
