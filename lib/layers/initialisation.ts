@@ -45,10 +45,14 @@ export class Initialiser {
     const basis: Float64Array[] = []
     while (basis.length < columns) {
       const vector = Float64Array.from({ length: rows }, () => this.#random.normal())
-      // Gram & Schmidt, twice: once leaves rounding errors of the size of the part that was taken away.
-      for (const earlier of [...basis, ...basis]) subtractProjection(vector, earlier)
-      const length = Math.sqrt(dot(vector, vector))
-      if (length > 1e-8) basis.push(vector.map((each) => each / length))
+      let before: number
+      // Gram & Schmidt, again where most of the vector went away: what remains then is largely rounding error.
+      do {
+        before = norm(vector)
+        for (const earlier of basis) subtractProjection(vector, earlier)
+      } while (norm(vector) < before / 2)
+      const length = norm(vector)
+      basis.push(vector.map((each) => each / length))
     }
     const array = this.#allocate(rows * columns)
     for (let j = 0; j < columns; j++) for (let i = 0; i < rows; i++) array[i * columns + j] = basis[j][i]
@@ -80,6 +84,10 @@ export function requireBoolean(place: string, name: string, value: unknown): ass
 function subtractProjection(vector: Float64Array, unit: Float64Array): void {
   const scale = dot(vector, unit)
   for (let i = 0; i < vector.length; i++) vector[i] -= scale * unit[i]
+}
+
+function norm(vector: Float64Array): number {
+  return Math.sqrt(dot(vector, vector))
 }
 
 function dot(a: Float64Array, b: Float64Array): number {

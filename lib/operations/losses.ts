@@ -100,11 +100,11 @@ export function binaryCrossEntropy(logits: Tensor, target: Tensor, options: Loss
   kernels.unaryForward('softplus', x, value)
   kernels.unaryForward('negate', x, negative)
   kernels.multiplyAdd(negative, t, value)
-  const { total, scale, weigh } = reduceValues(place, value, target, options)
+  const { whole, scale, weigh } = reduceValues(place, value, target, options)
   giveBuffer(value)
   giveBuffer(negative)
   const y = outputBuffer(x, 1)
-  y[0] = total
+  y[0] = whole
   return recordOne(place, [logits, target], [], y, ([dy], gradientOf) => {
     const dlogits = gradientOf(logits)
     const dtarget = gradientOf(target)
@@ -188,6 +188,7 @@ export function gaussianNegativeLogLikelihood(
   const place = 'gaussianNegativeLogLikelihood'
   checkOptions(place, options)
   requireShape(place, 'prediction', prediction, [...target.shape, 2])
+  floats(place, prediction, target)
   const mean = select(prediction, { axis: -1, index: 0 })
   const logVariance = select(prediction, { axis: -1, index: 1 })
   const scaled = divide(square(subtract(target, mean)), exp(logVariance))
@@ -212,7 +213,7 @@ export function quantileLoss(
   }
   const Q = quantiles.length
   requireShape('quantileLoss', 'prediction', prediction, [...target.shape, Q])
-  const [like] = floats('quantileLoss', prediction)
+  const [like] = floats('quantileLoss', prediction, target)
   const row = (numbers: readonly number[]) =>
     new Tensor([Q], like instanceof Float64Array ? new Float64Array(numbers) : new Float32Array(numbers))
   const difference = subtract(reshape(target, [...target.shape, 1]), prediction)
@@ -254,11 +255,11 @@ function differenceLoss(
   const slope = needsGradient([prediction, target]) ? takeZeros(p, p.length) : undefined
   kernels.binary('subtract', p, t, difference)
   pointwise(kernels, difference, value, slope)
-  const { total, scale, weigh } = reduceValues(place, value, target, options)
+  const { whole, scale, weigh } = reduceValues(place, value, target, options)
   giveBuffer(difference)
   giveBuffer(value)
   const y = outputBuffer(p, 1)
-  y[0] = total
+  y[0] = whole
   return recordOne(place, [prediction, target], [], y, ([dy], gradientOf) => {
     const weighed = weigh(slope!)
     const dprediction = gradientOf(prediction)
@@ -283,10 +284,10 @@ function reduceValues(place: string, value: FloatArray, like: Tensor, { reductio
   }
   const count = weights ? kernels.reduce('sum', weights) : value.length
   const scale = reduction === 'sum' ? 1 : reciprocal(count)
-  return { total: kernels.reduce('sum', weigh(value)) * scale, scale, weigh }
+  return { whole: kernels.reduce('sum', weigh(value)) * scale, scale, weigh }
 }
 
-/** A mask in the full shape of what it masks. */
+/** A mask in the full shape of what it masks, as a constant. */
 function expandMask(place: string, mask: Tensor, shape: readonly number[]): Tensor {
   const axes = mask.shape.length
   if (!sameShape(mask.shape, shape.slice(0, axes))) {
@@ -295,7 +296,7 @@ function expandMask(place: string, mask: Tensor, shape: readonly number[]): Tens
     )
   }
   const ones = shape.slice(axes).map(() => 1)
-  return axes === shape.length ? mask : broadcastTo(reshape(mask, [...mask.shape, ...ones]), shape)
+  return broadcastTo(reshape(mask.detach(), [...mask.shape, ...ones]), shape)
 }
 
 /** The targets, checked, with `ignoreIndex` in place of those the mask excludes. */

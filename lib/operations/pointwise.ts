@@ -166,24 +166,25 @@ const binaryBackward: Record<Binary, (kernels: Kernels, gradient: BinaryGradient
   },
 }
 
-/** da += dy where large > small, db += dy elsewhere; relu' of the difference is the comparison. */
+/** da += dy where large > small, db += dy elsewhere: the derivative of relu at their difference is the comparison. */
 function shareByLarger(
   kernels: Kernels,
-  { y, dy, da, db }: BinaryGradient,
+  { dy, da, db }: BinaryGradient,
   large: FloatArray,
   small: FloatArray,
 ): void {
   const difference = takeBuffer(dy, dy.length)
+  const positive = takeBuffer(dy, dy.length)
   const chosen = takeZeros(dy, dy.length)
   kernels.binary('subtract', large, small, difference)
-  kernels.unaryBackward('relu', { x: difference, y, dy, dx: chosen })
+  kernels.unaryForward('relu', difference, positive)
+  kernels.unaryBackward('relu', { x: difference, y: positive, dy, dx: chosen })
   if (da) kernels.axpy(1, chosen, da)
   if (db) {
     kernels.axpy(1, dy, db)
     kernels.axpy(-1, chosen, db)
   }
-  giveBuffer(difference)
-  giveBuffer(chosen)
+  for (const each of [difference, positive, chosen]) giveBuffer(each)
 }
 
 function constant(like: FloatArray, shape: readonly number[], value: number): Tensor {

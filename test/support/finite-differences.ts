@@ -76,14 +76,10 @@ function numericalGradient(input: Tensor, loss: () => number): Float64Array {
 function probe(outputs: readonly Tensor[]): Tensor {
   const random = new Random(5)
   const weights = outputs.map(({ size }) => Float64Array.from({ length: size }, () => random.uniform(-1, 1)))
-  const total = outputs.reduce(
-    (sum, output, k) =>
-      output.array.reduce(
-        (partial: number, value: number, i: number) => partial + value * weights[k][i],
-        sum,
-      ),
-    0,
-  )
+  let total = 0
+  for (const [k, output] of outputs.entries()) {
+    for (let i = 0; i < output.size; i++) total += output.array[i] * weights[k][i]
+  }
   return recordOne('probe', outputs, [], Float64Array.of(total), ([dy], accumulator) => {
     for (const [k, output] of outputs.entries()) {
       const gradient = accumulator(output)
