@@ -14,8 +14,10 @@ const counts = { passed: 0, failed: 0, skipped: 0 }
 
 async function main(places: readonly string[]): Promise<void> {
   const files = places.flatMap(goldenFilesIn)
-  if (files.length === 0)
-    throw new Error(`no .safetensors file in ${places.join(', ') || 'no folder: name one'}`)
+  if (files.length === 0) {
+    const place = places.join(', ') || 'no folder; usage: npm run check:golden -- DIR...'
+    throw new Error(`expected folders with .safetensors files, got ${place}`)
+  }
   const { precisions, withoutNative } = listPrecisions()
   if (withoutNative) console.log(`native targets are not checked: ${withoutNative}`)
   for (const file of files) await checkFile(file, precisions)

@@ -97,6 +97,7 @@ export class Comparison {
       largest = Math.max(largest, Math.abs(Number(data[i])))
     }
     const relative = error / (largest || 1)
-    if (!(relative <= this.worst.error)) Object.assign(this.worst, { error: relative, tensor: name })
+    const isWorse = relative > this.worst.error || Number.isNaN(relative)
+    if (isWorse) Object.assign(this.worst, { error: relative, tensor: name })
   }
 }

@@ -90,7 +90,10 @@ function optimizerOf({ optimizer, hyper: { betas, ...hyper } }: TrajectoryConfig
   const known = optimizers[optimizer]
   if (!known) throw new Error(`torch.optim.${optimizer} has no counterpart here`)
   const [beta1, beta2] = (betas as [number, number] | undefined) ?? []
-  const given = Object.entries({ ...hyper, beta1, beta2 }).filter(([, value]) => value !== undefined)
+  const given = Object.entries({ ...hyper, beta1, beta2 }).filter(
+    // What is switched off, such as amsgrad: false, needs no counterpart.
+    ([name, value]) => value !== undefined && (name in known.names || value),
+  )
   const options = given.map(([name, value]) => {
     if (!known.names[name])
       throw new Error(`the option ${name} of torch.optim.${optimizer} has no counterpart here`)
