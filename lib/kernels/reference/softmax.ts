@@ -1,24 +1,24 @@
 /** Softmax over rows, alone and fused with the cross-entropy. */
 import type { FloatArray, SoftmaxBackward, SoftmaxCrossEntropy, SoftmaxForward } from '../contract.ts'
 
-/** log Σ exp(x) over x[start .. start + C), with the maximum taken out so that no exp overflows. */
-function logSumExp(x: FloatArray, start: number, C: number): number {
-  let max = Number.NEGATIVE_INFINITY
-  for (let c = 0; c < C; c++) max = Math.max(max, x[start + c])
-  // A row of nothing but -Infinity (everything masked) would give -Infinity - -Infinity.
-  if (max === Number.NEGATIVE_INFINITY) return max
+/**
+ * The maximum of x[start .. start + C) and Σ exp(x - maximum). They stay apart: adding log(sum) to a large maximum would
+ * cost its digits.
+ */
+function exponentials(x: FloatArray, start: number, C: number): { maximum: number; sum: number } {
+  let maximum = Number.NEGATIVE_INFINITY
+  for (let c = 0; c < C; c++) maximum = Math.max(maximum, x[start + c])
   let sum = 0
-  for (let c = 0; c < C; c++) sum += Math.exp(x[start + c] - max)
-  return max + Math.log(sum)
+  for (let c = 0; c < C; c++) sum += Math.exp(x[start + c] - maximum)
+  return { maximum, sum }
 }
 
 /** y = softmax(x) over each row of [N, C]; with `log`, y = log softmax(x). */
 export function softmaxForward({ N, C, log, x, y }: SoftmaxForward): void {
   for (let n = 0; n < N; n++) {
-    const total = logSumExp(x, n * C, C)
-    for (let c = 0; c < C; c++) {
-      const logProbability = x[n * C + c] - total
-      y[n * C + c] = log ? logProbability : Math.exp(logProbability)
+    const { maximum, sum } = exponentials(x, n * C, C)
+    for (let i = n * C; i < (n + 1) * C; i++) {
+      y[i] = log ? x[i] - maximum - Math.log(sum) : Math.exp(x[i] - maximum) / sum
     }
   }
 }
@@ -48,12 +48,13 @@ export function softmaxCrossEntropy(call: SoftmaxCrossEntropy): { sum: number; w
       continue
     }
     const rowWeight = classWeights ? classWeights[target] : 1
-    const total = logSumExp(logits, n * C, C)
-    sum += rowWeight * (total - logits[n * C + target])
+    const row = exponentials(logits, n * C, C)
+    sum += rowWeight * (Math.log(row.sum) - (logits[n * C + target] - row.maximum))
     weight += rowWeight
     if (!dlogits) continue
     for (let c = 0; c < C; c++) {
-      dlogits[n * C + c] = rowWeight * (Math.exp(logits[n * C + c] - total) - (c === target ? 1 : 0))
+      const probability = Math.exp(logits[n * C + c] - row.maximum) / row.sum
+      dlogits[n * C + c] = rowWeight * (probability - (c === target ? 1 : 0))
     }
   }
   return { sum, weight }
