@@ -5,20 +5,24 @@
  * is then Σ mask·loss / Σ mask, and 0 where nothing counts. What is masked must still be finite.
  */
 import { giveBuffer, takeBuffer, takeZeros } from '../buffers.ts'
-import { describe, refuseUnknownOptions, requireNumber } from '../errors.ts'
+import { describe, requireNumber } from '../errors.ts'
 import type { FloatArray, Kernels } from '../kernels/contract.ts'
 import { kernelsFor } from '../kernels/index.ts'
 import { needsGradient, outputBuffer, recordOne } from '../tape.ts'
 import { Tensor } from '../tensor.ts'
-import { floats, requireLengths, requireShape, sameShape } from './common.ts'
+import { floats, requireLengths, requireShape } from './common.ts'
+import {
+  checkOptions,
+  expandMask,
+  type LossOptions,
+  reciprocal,
+  reduceLoss,
+  reduceValues,
+} from './loss-reduction.ts'
 import { add, divide, exp, maximum, multiply, square, subtract } from './pointwise.ts'
-import { sum } from './reductions.ts'
-import { broadcastTo, reshape, select } from './shape.ts'
+import { reshape, select } from './shape.ts'
 
-export interface LossOptions {
-  reduction?: 'mean' | 'sum'
-  mask?: Tensor
-}
+export type { LossOptions } from './loss-reduction.ts'
 
 export type Loss = (prediction: Tensor, target: Tensor, options?: LossOptions) => Tensor
 
@@ -222,22 +226,6 @@ export function quantileLoss(
   return reduceLoss('quantileLoss', maximum(above, below), options)
 }
 
-function checkOptions(place: string, options: LossOptions, own: readonly string[] = []): void {
-  refuseUnknownOptions(place, options, ['reduction', 'mask', ...own])
-  const { reduction = 'mean' } = options
-  if (reduction !== 'mean' && reduction !== 'sum') {
-    throw new TypeError(`${place}: expected reduction 'mean' or 'sum', got ${describe(reduction)}`)
-  }
-}
-
-/** Σ or mean of elementwise losses [..., anything], weighed by the mask. */
-function reduceLoss(place: string, values: Tensor, { reduction, mask }: LossOptions): Tensor {
-  const full = mask && expandMask(place, mask, values.shape)
-  const count = full ? total(full) : values.size
-  const whole = sum(full ? multiply(values, full) : values)
-  return reduction === 'sum' ? whole : multiply(whole, reciprocal(count))
-}
-
 /** A loss of the difference d alone: `value` is written with it, `slope`, zeros before, with its derivative. */
 type Pointwise = (kernels: Kernels, d: FloatArray, value: FloatArray, slope: FloatArray | undefined) => void
 
@@ -270,35 +258,6 @@ function differenceLoss(
   })
 }
 
-/** The reduction of elementwise values, the factor its gradient carries, and the mask applied to a slope in place. */
-function reduceValues(place: string, value: FloatArray, like: Tensor, { reduction, mask }: LossOptions) {
-  const kernels = kernelsFor(value)
-  const weights = mask && (floats(place, like, expandMask(place, mask, like.shape))[1] as FloatArray)
-  const weigh = (array: FloatArray): FloatArray => {
-    if (!weights) return array
-    const plain = takeBuffer(array, array.length)
-    plain.set(array)
-    kernels.binary('multiply', plain, weights, array)
-    giveBuffer(plain)
-    return array
-  }
-  const count = weights ? kernels.reduce('sum', weights) : value.length
-  const scale = reduction === 'sum' ? 1 : reciprocal(count)
-  return { whole: kernels.reduce('sum', weigh(value)) * scale, scale, weigh }
-}
-
-/** A mask in the full shape of what it masks, as a constant. */
-function expandMask(place: string, mask: Tensor, shape: readonly number[]): Tensor {
-  const axes = mask.shape.length
-  if (!sameShape(mask.shape, shape.slice(0, axes))) {
-    throw new RangeError(
-      `${place}: expected mask of shape [${shape}] or its leading axes, got [${mask.shape}]`,
-    )
-  }
-  const ones = shape.slice(axes).map(() => 1)
-  return broadcastTo(reshape(mask.detach(), [...mask.shape, ...ones]), shape)
-}
-
 /** The targets, checked, with `ignoreIndex` in place of those the mask excludes. */
 function countedTargets(
   target: Tensor,
@@ -318,14 +277,4 @@ function countedTargets(
     )
   }
   return targets
-}
-
-function total(mask: Tensor): number {
-  const array = mask.array as FloatArray
-  return kernelsFor(array).reduce('sum', array)
-}
-
-/** 1/n, or 0 where nothing counts: such a batch teaches nothing, and its loss is 0 rather than 0/0. */
-function reciprocal(n: number): number {
-  return n === 0 ? 0 : 1 / n
 }
