@@ -71,7 +71,7 @@ export const cases: readonly Case[] = [
   inference(16, 50, 256, 256),
   inference(32, 100, 64, 64, { contenders: ['native', ...peers, 'tfjs-wasm'] }),
   inference(64, 30, 1, 32),
-  inference(64, 50, 512, 512),
+  inference(64, 50, 512, 512, { contenders: ['native', ...peers, 'avx2'] }),
   inference(64, 25, 1024, 1024),
   inference(128, 25, 1024, 1024),
   inference(32, 100, 64, 128, deep),
@@ -99,7 +99,6 @@ export const cases: readonly Case[] = [
     model: { kind: 'tokens', outputs: 65, clipNorm: 1 },
     contenders: ['native', 'pytorch'],
   },
-  inference(64, 50, 512, 512, { name: 'AVX2 B64 T50 I512 H512', contenders: ['avx2'] }),
 ]
 
 /** The cases whose name and mode together hold every word of `pattern`, or all cases without one. */

@@ -10,11 +10,20 @@ export interface Targets {
   /** Time of the fastest of the peers, all of whom must be there, divided by ours: at least `asked`, by threads. */
   ratios: readonly RatioTable[]
   /** Share of the machine's limits, by the limit that counts: `fma` or the level the weights are read from. */
-  shares: readonly { case: string; mode: Mode; threads: number; asked: Record<string, number> }[]
+  shares: readonly ShareRow[]
   /** Seconds a repetition, at most. */
   times: readonly { case: string; mode: Mode; threads: number; seconds: number }[]
   /** Our largest resident set is at most what the peer's grew by over its own import. */
   memory: readonly { case: string; mode: Mode; threads: number; peer: string }[]
+}
+
+export interface ShareRow {
+  case: string
+  mode: Mode
+  threads: number
+  /** Whose share, with the peak of its own instruction set; default: the case's first. */
+  contender?: string
+  asked: Record<string, number>
 }
 
 export interface RatioTable {
@@ -95,11 +104,14 @@ export function checkTargets(targets: Targets, results: readonly CaseResult[], l
       ])
   }
   for (const row of targets.shares) {
-    judge(row, (ours, { case: one }) => {
-      const { share, limit } = shareOf(one, ours, limits, row)
+    judge(row, (ours, { case: one, measurements }) => {
+      const judged = row.contender ? measurements.find(({ contender }) => contender === row.contender) : ours
+      if (!judged) return undefined
+      const { share, limit } = shareOf(one, judged, limits, row)
       const asked = row.asked[limit]
       if (asked === undefined) return undefined
-      return { value: `${percent(share)} of ${limit}`, asked: percent(asked), isMet: share >= asked }
+      const whose = row.contender ? `, ${row.contender}` : ''
+      return { value: `${percent(share)} of ${limit}${whose}`, asked: percent(asked), isMet: share >= asked }
     })
   }
   for (const row of targets.times) {
