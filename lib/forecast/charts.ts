@@ -74,13 +74,11 @@ export async function forecastChart(
   const point = pointForecast(forecasts)
   const edges = band(forecasts)
   const steps: Step[] = []
-  let next = begin
-  for (const [n, origin] of origins.entries()) {
-    if (origin < next) continue
-    next = origin + horizon
+  for (const n of withoutOverlap(origins, horizon)) {
+    if (origins[n] < begin) continue
     for (let step = 0; step < horizon; step++) {
       const i = n * horizon + step
-      const row = origin + step
+      const row = origins[n] + step
       const edge = edges ? { lower: edges.lower[i], upper: edges.upper[i] } : {}
       steps.push({ x: at(labels[row], row), y: point[i], part: n, ...edge })
     }
@@ -135,6 +133,18 @@ export async function forecastChart(
     title: titleOf(title),
     marks: [parts, lineOf('truth', { colour: 'var(--ink)', width: 1.1 })],
   })
+}
+
+/** Positions of origins at least a horizon apart, counted from the last, so that the view is full up to its end. */
+function withoutOverlap(origins: readonly number[], horizon: number): number[] {
+  const chosen: number[] = []
+  let end = Number.POSITIVE_INFINITY
+  for (let n = origins.length - 1; n >= 0; n--) {
+    if (origins[n] + horizon > end) continue
+    chosen.unshift(n)
+    end = origins[n]
+  }
+  return chosen
 }
 
 /** A forecast beyond the last row. */

@@ -13,6 +13,8 @@ export interface Columns {
   covariates: readonly string[]
   /** Columns that get a partner which is 1 where a value was missing and 0 elsewhere. */
   indicators: readonly string[]
+  /** The column of dates, if one was asked for by name. */
+  date?: string
 }
 
 export interface Scale {
@@ -71,7 +73,12 @@ export function seriesOf(
   const dates = datesOf(table, options.date)
   return {
     name: table.name,
-    columns: { target, covariates, indicators: options.indicators ?? (missingIndicator ? gaps : []) },
+    columns: {
+      target,
+      covariates,
+      indicators: options.indicators ?? (missingIndicator ? gaps : []),
+      date: options.date,
+    },
     values,
     rows: table.rows,
     labels: dates?.labels ?? Array.from({ length: table.rows }, (_, i) => String(i + 1)),

@@ -1,7 +1,6 @@
 /** Windows of a prepared series as a data set for `fit`, and the parts of the series in the order of time. */
-
-import type { DataSet } from '../training/dataset.ts'
-import { gathered } from '../training/dataset.ts'
+import type { Tensor } from '../tensor.ts'
+import { type DataSet, gathered } from '../training/dataset.ts'
 import { InputError } from './input-error.ts'
 import { type Features, usableOrigins } from './series.ts'
 
@@ -46,25 +45,31 @@ export function windowsAt(
   return {
     size: origins.length,
     batch(indices) {
-      const B = indices.length
-      const x = gathered([B, input, F], data, (array) => {
-        for (let b = 0; b < B; b++) {
-          const origin = origins[indices[b]]
-          array.set(data.subarray((origin - input) * F, origin * F), b * input * F)
-        }
-      })
-      const y = gathered([B, horizon], data, (array) => {
-        for (let b = 0; b < B; b++) {
-          const origin = origins[indices[b]]
+      const chosen = Array.from(indices, (index) => origins[index])
+      const y = gathered([chosen.length, horizon], data, (array) => {
+        for (const [b, origin] of chosen.entries()) {
           const last = data[(origin - 1) * F]
           for (let step = 0; step < horizon; step++) {
             array[b * horizon + step] = data[(origin + step) * F] - last
           }
         }
       })
-      return { x, y }
+      return { x: inputsAt({ data, F }, chosen, { input }), y }
     },
   }
+}
+
+/** The `input` rows before each origin: [B, input, F]. */
+export function inputsAt(
+  { data, F }: Pick<Features, 'data' | 'F'>,
+  origins: readonly number[],
+  { input }: { input: number },
+): Tensor {
+  return gathered([origins.length, input, F], data, (array) => {
+    for (const [b, origin] of origins.entries()) {
+      array.set(data.subarray((origin - input) * F, origin * F), b * input * F)
+    }
+  })
 }
 
 /** The origins of a part of the series. @throws {InputError} if there is none, with the reason */

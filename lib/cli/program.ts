@@ -1,0 +1,210 @@
+/**
+ * The `lstm` command: its commands, options and exit codes. 0: done. 1: something unexpected failed. 2: what was asked
+ * for cannot be done, said in one line. Each command's work is in a file of its own, loaded when it is called for.
+ */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { BackendError, FileFormatError, NonFiniteLossError } from '../errors.ts'
+import { InputError } from '../forecast/input-error.ts'
+import type { Terminal } from './terminal.ts'
+
+/** Runs the command. @returns the exit code */
+export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
+  try {
+    await programFor(terminal).parseAsync([...argv], { from: 'user' })
+    return 0
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0
+    // Commander has shown the help, for want of a command.
+    if (error instanceof CommanderError && error.code === 'commander.help') return 2
+    if (error instanceof CommanderError) return refuse(terminal, error.message.replace(/^error: /, ''))
+    const isBadInput = [InputError, FileFormatError, BackendError].some((type) => error instanceof type)
+    if (isBadInput) return refuse(terminal, (error as Error).message)
+    const isExplained = error instanceof NonFiniteLossError || (error as Error).name === 'AbortError'
+    terminal.error(`lstm: ${isExplained ? (error as Error).message : (error as Error).stack}\n`)
+    return 1
+  }
+}
+
+function refuse(terminal: Terminal, message: string): number {
+  terminal.error(`lstm: ${message.trim().replace(/\s*\n\s*/g, ' ')}\n`)
+  return 2
+}
+
+function programFor(terminal: Terminal): Command {
+  const program = new Command('lstm')
+    .description('Train LSTM forecasters on CSV files, use them, and look into model files.')
+    .configureOutput({
+      writeOut: (text) => terminal.out(text),
+      writeErr: (text) => terminal.error(text),
+      // `run` reports errors, in one line.
+      outputError: () => {},
+    })
+    .exitOverride()
+    .addHelpText('after', '\nlstm COMMAND --help tells a command’s options and shows examples.')
+
+  const command = (name: string, description: string) =>
+    program.command(name).description(description).allowExcessArguments(false)
+  const json = () => new Option('--json', 'print one JSON document instead of text')
+
+  command(
+    'train',
+    'Train a forecaster on a series, evaluate it on what was held out, save it and write a report.',
+  )
+    .argument('<csv>', 'a CSV file with a header, rows in the order of time')
+    .requiredOption('-t, --target <column>', 'the column to forecast')
+    .requiredOption('-n, --horizon <rows>', 'how many rows to forecast at once', integer())
+    .option(
+      '-i, --input <rows>',
+      'how many rows the model looks at (default: from season and horizon)',
+      integer(),
+    )
+    .option('-c, --covariates <columns>', 'further columns the model looks at, separated by commas', list)
+    .option('--date <column>', 'the column of dates (default: the first that holds nothing else)')
+    .option('--missing-indicator', 'tell the model which values were missing')
+    .option(
+      '-p, --period <rows>',
+      'season of the naive forecast, or several: 24,168 (default: detected)',
+      integers,
+    )
+    .option('-e, --epochs <count>', 'passes over the training part, at most', integer(), 20)
+    .option(
+      '--patience <epochs>',
+      'epochs without a better validation loss before training ends',
+      integer(),
+      8,
+    )
+    .option('--hidden <units>', 'width of the LSTM', integer(), 32)
+    .option('--layers <count>', 'LSTM layers', integer(), 1)
+    .option('--dropout <share>', 'dropped between layers', number({ low: 0, below: 1 }), 0)
+    .option('--batch-size <windows>', 'windows in a training step', integer(), 64)
+    .option('--learning-rate <rate>', 'of Adam', number({ above: 0 }), 0.003)
+    .option('--quantiles <shares>', 'quantiles to forecast', quantiles, [0.1, 0.5, 0.9])
+    .option(
+      '--test <share>',
+      'share of the rows, at the end, that is held out',
+      number({ above: 0, below: 1 }),
+      0.1,
+    )
+    .option(
+      '--validation <share>',
+      'share of the rest that chooses the epoch',
+      number({ above: 0, below: 1 }),
+      0.1,
+    )
+    .option('--seed <integer>', 'fixes every bit of the run', integer(0), 1)
+    .option('-o, --output <file>', 'the model file (default: NAME.safetensors in the current folder)')
+    .option('-r, --report <file>', 'the report (default: the output’s name with .html)')
+    .addOption(json())
+    .addHelpText(
+      'after',
+      examples(
+        'lstm train monthly-sunspots.csv --target Sunspots --horizon 12',
+        'lstm train pollution.csv -t pm2.5 -n 24 -c DEWP,TEMP,PRES --period 24,168 --missing-indicator',
+        'lstm train sales.csv -t Units -n 7 --hidden 64 --layers 2 --dropout 0.1 -o sales.safetensors --json',
+      ) + missingHelp,
+    )
+    .action(async (csv, options) => (await import('./train.ts')).train(csv, options, terminal))
+
+  command(
+    'evaluate',
+    'Score a forecaster on the end of a series, beside persistence and seasonal naive forecasts.',
+  )
+    .argument('<model>', 'a file that lstm train wrote')
+    .argument('<csv>', 'a CSV file with the columns the model was trained on')
+    .option(
+      '--test <share>',
+      'share of the rows, at the end, to evaluate (default: as in training)',
+      number({ above: 0, max: 1 }),
+    )
+    .option('-r, --report <file>', 'also write a report')
+    .addOption(json())
+    .addHelpText(
+      'after',
+      examples(
+        'lstm evaluate monthly-sunspots.safetensors monthly-sunspots.csv',
+        'lstm evaluate sales.safetensors sales-2026.csv --test 1 --report sales-2026.html',
+      ),
+    )
+    .action(async (model, csv, options) =>
+      (await import('./evaluate.ts')).evaluate(model, csv, options, terminal),
+    )
+
+  command('predict', 'Forecast the rows after the end of a series; prints CSV.')
+    .argument('<model>', 'a file that lstm train wrote')
+    .argument('<csv>', 'a CSV file with the columns the model was trained on')
+    .option('-o, --output <file>', 'write the forecast there instead')
+    .addOption(json())
+    .addHelpText(
+      'after',
+      examples(
+        'lstm predict monthly-sunspots.safetensors monthly-sunspots.csv',
+        'lstm predict sales.safetensors sales.csv --output next-week.csv',
+      ),
+    )
+    .action(async (model, csv, options) =>
+      (await import('./predict.ts')).predict(model, csv, options, terminal),
+    )
+
+  command('inspect', 'Show layers, tensors and metadata of any safetensors file.')
+    .argument('<file>', 'a safetensors file, of this package or another')
+    .addOption(json())
+    .addHelpText(
+      'after',
+      examples('lstm inspect monthly-sunspots.safetensors', 'lstm inspect model.safetensors --json'),
+    )
+    .action(async (file, options) => (await import('./inspect.ts')).inspect(file, options, terminal))
+
+  return program
+}
+
+const missingHelp = `
+Missing values: empty cells, NA, N/A, NaN, null, none, ? and - take the last value before them, or before the first the
+mean of the training part. Missing targets are neither trained on nor scored.
+`
+
+function examples(...lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}\n`).join('')}`
+}
+
+function integer(minimum = 1): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= minimum) return value
+    throw new InvalidArgumentError(`Expected an integer of at least ${minimum}.`)
+  }
+}
+
+function number({ low, above, below, max }: { low?: number; above?: number; below?: number; max?: number }) {
+  const bounds = [
+    low !== undefined && `at least ${low}`,
+    above !== undefined && `above ${above}`,
+    below !== undefined && `below ${below}`,
+    max !== undefined && `at most ${max}`,
+  ].filter(Boolean)
+  return (text: string): number => {
+    const value = text.trim() === '' ? Number.NaN : Number(text)
+    const fits =
+      value >= (low ?? -Infinity) &&
+      value > (above ?? -Infinity) &&
+      value < (below ?? Infinity) &&
+      value <= (max ?? Infinity)
+    if (fits) return value
+    throw new InvalidArgumentError(`Expected a number ${bounds.join(' and ')}.`)
+  }
+}
+
+function list(text: string): string[] {
+  const names = text.split(',').map((name) => name.trim())
+  if (names.every(Boolean)) return names
+  throw new InvalidArgumentError('Expected names separated by commas.')
+}
+
+function integers(text: string): number[] {
+  return list(text).map(integer())
+}
+
+function quantiles(text: string): number[] {
+  const shares = list(text).map(number({ above: 0, below: 1 }))
+  if (shares.every((share, i) => i === 0 || share > shares[i - 1])) return shares
+  throw new InvalidArgumentError('Expected shares in increasing order.')
+}

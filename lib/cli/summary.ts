@@ -1,0 +1,65 @@
+/** What train, evaluate and the quickstart say about a run: scores as text or JSON, and the report's content. */
+import { access, constants, stat, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { Evaluation } from '../forecast/evaluation.ts'
+import { InputError } from '../forecast/input-error.ts'
+import { missingValues, type Series } from '../forecast/series.ts'
+import { count, textTable } from './terminal.ts'
+
+/** Scores in columns, and the verdict in a line. */
+export function scoreText({ scores, improvement }: Evaluation): string {
+  const rows = scores.map(({ name, mae, rmse, smape, mase, coverage }) => [
+    name,
+    mae.toFixed(3),
+    rmse.toFixed(3),
+    `${smape.toFixed(1)} %`,
+    mase.toFixed(3),
+    coverage === undefined ? '' : `${(coverage * 100).toFixed(1)} %`,
+  ])
+  return (
+    textTable([['', 'MAE', 'RMSE', 'sMAPE', 'MASE', 'coverage'], ...rows]) + verdict({ scores, improvement })
+  )
+}
+
+function verdict({ scores, improvement }: Pick<Evaluation, 'scores' | 'improvement'>): string {
+  const [, ...baselines] = scores
+  const best = baselines.reduce((a, b) => (b.mae < a.mae ? b : a))
+  const share = `${Math.abs(improvement * 100).toFixed(1)} %`
+  return `The LSTM’s MAE is ${share} ${improvement >= 0 ? 'below' : 'above'} that of ${best.name}.\n`
+}
+
+/** The same for --json. */
+export function scoreJson({ scores, improvement, forecasts: { origins, horizon } }: Evaluation) {
+  return { horizon, origins: origins.length, improvement, scores }
+}
+
+/** `monthly-sunspots.csv: 2,820 rows from 1749-01 to 1983-12` */
+export function seriesText({ name, rows, labels, dateColumn }: Series): string {
+  return `${name}: ${count(rows)} rows${dateColumn ? ` from ${labels[0]} to ${labels.at(-1)}` : ''}`
+}
+
+/** `12 in Sunspots, 3 in Wind`, or `none`. */
+export function missingText(series: Series): string {
+  const parts = missingValues(series).map(({ column, count: n }) => `${count(n)} in ${column}`)
+  return parts.join(', ') || 'none'
+}
+
+/** Refuses a path whose folder cannot take a file, before hours of work are done for it. */
+export async function requireWritable(path: string): Promise<void> {
+  const folder = dirname(path)
+  try {
+    await access(folder, constants.W_OK)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new InputError(
+      `${path}: ${code === 'ENOENT' ? `no such folder: ${folder}` : `cannot write to ${folder}`}`,
+    )
+  }
+  const existing = await stat(path).catch(() => undefined)
+  if (existing?.isDirectory()) throw new InputError(`${path}: expected a file to write, got a folder`)
+}
+
+export async function writeText(path: string, text: string): Promise<void> {
+  await requireWritable(path)
+  await writeFile(path, text)
+}

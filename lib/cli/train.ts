@@ -1,0 +1,113 @@
+/** `lstm train`: from a CSV file to a model file, scores on the held-out part, and a report. */
+import { basename, extname, resolve } from 'node:path'
+import { InputError } from '../forecast/input-error.ts'
+import { reportOfTraining } from '../forecast/run-report.ts'
+import { seriesOf } from '../forecast/series.ts'
+import { readTable } from '../forecast/table.ts'
+import { type TrainOptions, trainForecaster } from '../forecast/train.ts'
+import { backend } from '../kernels/index.ts'
+import { progressOn } from './progress.ts'
+import { missingText, requireWritable, scoreJson, scoreText, seriesText, writeText } from './summary.ts'
+import { count, duration, type Terminal } from './terminal.ts'
+
+export interface TrainFlags extends Omit<TrainOptions, 'periods' | 'signal' | 'onEpoch' | 'onBatch'> {
+  target: string
+  covariates?: string[]
+  date?: string
+  missingIndicator?: boolean
+  period?: number[]
+  output?: string
+  report?: string
+  json?: boolean
+}
+
+export async function train(csv: string, flags: TrainFlags, terminal: Terminal): Promise<void> {
+  const {
+    target,
+    covariates,
+    date,
+    missingIndicator,
+    period,
+    json,
+    output: asked,
+    report: askedReport,
+    ...options
+  } = flags
+  const name = basename(csv, extname(csv))
+  const output = asked ?? `${name}.safetensors`
+  const report = askedReport ?? `${output.slice(0, output.length - extname(output).length)}.html`
+  const table = await readTable(csv)
+  const series = seriesOf(table, { target, covariates, date, missingIndicator })
+  requireDistinct({ csv, output, report })
+  await requireWritable(output)
+  await requireWritable(report)
+
+  const { name: backendName, target: instructions } = backend()
+  terminal.error(`${seriesText(series)}; missing values: ${missingText(series)}\n`)
+  const progress = progressOn(terminal)
+  const interruption = new AbortController()
+  const onInterrupt = () => {
+    interruption.abort()
+    terminal.error('\nstopping; the best parameters so far are kept\n')
+  }
+  process.once('SIGINT', onInterrupt)
+  let result: Awaited<ReturnType<typeof trainForecaster>>
+  try {
+    result = await trainForecaster(series, {
+      ...options,
+      periods: period,
+      signal: interruption.signal,
+      onEpoch: progress.epoch,
+      onBatch: progress.batch,
+    })
+  } finally {
+    process.removeListener('SIGINT', onInterrupt)
+    progress.end()
+  }
+
+  const { forecaster, evaluation, split, epochs, bestEpoch, parameters, seconds, interrupted } = result
+  await forecaster.save(output)
+  await writeText(report, await reportOfTraining(series, result))
+  if (json) {
+    const document = {
+      model: resolve(output),
+      report: resolve(report),
+      series: { file: csv, rows: series.rows, ...series.columns },
+      split: {
+        training: split.validation,
+        validation: split.test - split.validation,
+        test: split.rows - split.test,
+      },
+      input: forecaster.settings.input,
+      periods: forecaster.settings.periods,
+      parameters,
+      backend: { name: backendName, target: instructions },
+      epochs: epochs.map(({ number, loss, validationLoss }) => ({ number, loss, validationLoss })),
+      bestEpoch,
+      interrupted,
+      seconds,
+      evaluation: scoreJson(evaluation),
+    }
+    terminal.out(`${JSON.stringify(document, undefined, 2)}\n`)
+    return
+  }
+  const { input, horizon } = forecaster.settings
+  terminal.out(
+    `${interrupted ? 'Interrupted' : 'Trained'} after ${epochs.length} epochs in ${duration(seconds)} on ${backendName} (${instructions}): ` +
+      `${count(parameters)} parameters, the last ${input} rows in, ${horizon} out; kept epoch ${bestEpoch}.\n\n` +
+      `On the last ${count(split.rows - split.test)} rows, which training has not seen:\n${scoreText(evaluation)}\n` +
+      `model   ${resolve(output)}\nreport  ${resolve(report)}\n`,
+  )
+}
+
+/** No file may be written over the data, or over the other. */
+function requireDistinct(paths: Record<'csv' | 'output' | 'report', string>): void {
+  const names = Object.keys(paths) as (keyof typeof paths)[]
+  for (const [i, name] of names.entries()) {
+    const other = names.slice(0, i).find((each) => resolve(paths[each]) === resolve(paths[name]))
+    if (other)
+      throw new InputError(
+        `${paths[name]}: the ${name} would overwrite the ${other}; choose another --${name}`,
+      )
+  }
+}
