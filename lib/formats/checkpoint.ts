@@ -1,0 +1,234 @@
+/**
+ * Model files: safetensors whose tensors have their PyTorch names, with the model's configuration in the metadata. A
+ * checkpoint is a model file with more: what training needs to go on (see training/resume.ts).
+ */
+import { describe, FileFormatError, nearestName, refuseUnknownOptions } from '../errors.ts'
+import type { FloatArray } from '../kernels/contract.ts'
+import { Layer, type LayerConfig, type Model, parametersOf } from '../layers/layer.ts'
+import { layerFromConfig } from '../layers/registry.ts'
+import { Sequential } from '../layers/sequential.ts'
+import { Random, withRandom } from '../random.ts'
+import { writeFileAtomically } from './atomic.ts'
+import { encodeSafetensors, readSafetensors, type Safetensors, type StoredTensor } from './safetensors.ts'
+
+const configKey = 'lstm_native.config'
+const trainingKey = 'lstm_native.training'
+const version = 1
+
+/** Tensors of a checkpoint that are no parameters start with one of these. */
+const trainingPrefixes = ['optimizer.', 'best.']
+
+/** What a checkpoint holds beside the model. */
+export interface TrainingPart {
+  /** Anything that JSON can hold. */
+  state: unknown
+  /** Their names start with `optimizer.` or `best.`. */
+  tensors: Map<string, { shape: readonly number[]; data: FloatArray }>
+}
+
+/**
+ * Writes a model to a file, whole or not at all: killed at any moment, the old file or the new one is there.
+ *
+ * `load(path)` can read models made of the package's layers; a model of a class of its own is read by
+ * `load(path, { into })`. PyTorch reads the tensors as `safetensors.torch.load_file(path)`.
+ *
+ * @param options.metadata texts to store beside the model; `readMetadata` reads them
+ * @throws {FileFormatError} if the file cannot be written
+ */
+export async function save(
+  model: Model,
+  path: string,
+  options: { metadata?: Readonly<Record<string, string>> } = {},
+): Promise<void> {
+  refuseUnknownOptions('save', options, ['metadata'])
+  await saveCheckpoint(model, path, options)
+}
+
+/**
+ * Reads a model that `save` or a checkpoint of `fit` wrote. A checkpoint's weights are the last ones of its training.
+ *
+ * @param options.into a model to put the parameters into instead of building one; needed where the file does not say how to
+ *   build it, as PyTorch's do not. Numbers of another float type are converted.
+ * @returns the model, in evaluation mode, or `into`
+ * @throws {FileFormatError} if the file cannot be read, says nothing of the model, or its tensors are not exactly the model's
+ *   parameters; `into` is untouched then
+ */
+export async function load(path: string): Promise<Layer>
+export async function load<M extends Model>(path: string, options: { into: M }): Promise<M>
+export async function load(path: string, options: { into?: Model } = {}): Promise<Model> {
+  refuseUnknownOptions('load', options, ['into'])
+  const file = await readSafetensors(path)
+  const model = options.into ?? build(path, file.metadata.get(configKey))
+  restoreParameters(path, model, file)
+  return model
+}
+
+/** The texts that `save` was given, and under `lstm_native.config` the model's configuration as JSON. */
+export async function readMetadata(path: string): Promise<Map<string, string>> {
+  return (await readSafetensors(path)).metadata
+}
+
+/** `save` with what training needs to go on. */
+export async function saveCheckpoint(
+  model: Model,
+  path: string,
+  { metadata = {}, training }: { metadata?: Readonly<Record<string, string>>; training?: TrainingPart },
+): Promise<void> {
+  const parameters = parametersOf(model)
+  if (parameters.size === 0)
+    throw new TypeError(`save: ${describe(model)} has no parameters to write to ${path}`)
+  const tensors = new Map<string, { shape: readonly number[]; data: FloatArray }>()
+  for (const [name, { shape, array }] of parameters) {
+    if (training && isTrainingTensor(name)) {
+      throw new FileFormatError(
+        `${path}: a checkpoint cannot hold the parameter ${name}: names from ${trainingPrefixes.join(' and ')} on are its own`,
+        { code: 'ReservedName', path, tensor: name },
+      )
+    }
+    tensors.set(name, { shape, data: array as FloatArray })
+  }
+  for (const [name, each] of training?.tensors ?? []) tensors.set(name, each)
+  const config = configOf(model)
+  const texts: Record<string, string> = { format: 'pt', ...metadata }
+  if (config) texts[configKey] = JSON.stringify({ version, model: config })
+  if (training) texts[trainingKey] = JSON.stringify(training.state)
+  await writeFileAtomically(path, encodeSafetensors(tensors, texts))
+}
+
+/**
+ * The training part of a checkpoint, and how to put its parameters into the model once that part has been accepted.
+ *
+ * @throws {FileFormatError} if the file is no checkpoint of this model
+ */
+export async function readCheckpoint(
+  path: string,
+  model: Model,
+): Promise<{ training: TrainingPart; restore: () => void }> {
+  const file = await readSafetensors(path)
+  const text = file.metadata.get(trainingKey)
+  if (text === undefined) {
+    throw new FileFormatError(
+      `${path}: is a model file without training state; load it and start anew, or resume from a checkpoint of fit`,
+      { code: 'NoTrainingState', path },
+    )
+  }
+  const sources = matchParameters(path, model, file)
+  const tensors: TrainingPart['tensors'] = new Map()
+  for (const [name, { shape, data }] of file.tensors) {
+    if (isTrainingTensor(name)) tensors.set(name, { shape, data: requireFloats(path, name, data) })
+  }
+  const state = parse(path, trainingKey, text)
+  return { training: { state, tensors }, restore: () => copyAll(sources) }
+}
+
+/** The configuration of a model made of the package's layers, or undefined. */
+function configOf(model: Model): LayerConfig | undefined {
+  if (!(model instanceof Layer)) return undefined
+  if (model instanceof Sequential && !model.layers.every(configOf)) return undefined
+  return model.config()
+}
+
+function build(path: string, text: string | undefined): Layer {
+  if (text === undefined) {
+    throw new FileFormatError(
+      `${path}: does not say how its model is built; make one with the same layers and call load(path, { into: model })`,
+      { code: 'NoConfig', path },
+    )
+  }
+  const config = parse(path, configKey, text) as { version?: unknown; model?: LayerConfig }
+  if (config?.version !== version) {
+    throw new FileFormatError(
+      `${path}: expected ${configKey} of version ${version}, got ${describe(config?.version)}; a newer lstm-native may have written it`,
+      { code: 'UnsupportedVersion', path },
+    )
+  }
+  try {
+    // Fresh parameters are drawn and thrown away: not at the cost of the caller's stream.
+    return withRandom(new Random(0), () => layerFromConfig(config.model as LayerConfig))
+  } catch (cause) {
+    const hint = 'if its layers are your own, make the model and call load(path, { into: model })'
+    throw new FileFormatError(`${path}: its model cannot be built: ${(cause as Error).message}; ${hint}`, {
+      code: 'InvalidConfig',
+      path,
+      cause,
+    })
+  }
+}
+
+type Copy = { from: FloatArray; to: FloatArray }
+
+function restoreParameters(path: string, model: Model, file: Safetensors): void {
+  copyAll(matchParameters(path, model, file))
+}
+
+function copyAll(copies: readonly Copy[]): void {
+  for (const { from, to } of copies) to.set(from)
+}
+
+/** Which tensor goes into which parameter. @throws {FileFormatError} unless every one has its counterpart */
+function matchParameters(path: string, model: Model, { tensors, metadata }: Safetensors): Copy[] {
+  const parameters = parametersOf(model)
+  if (parameters.size === 0)
+    throw new TypeError(`load: ${describe(model)} has no parameters to load ${path} into`)
+  const stored = new Map<string, StoredTensor>()
+  for (const [name, each] of tensors) {
+    if (!(metadata.has(trainingKey) && isTrainingTensor(name))) stored.set(name, each)
+  }
+  const fail = (code: string, tensor: string, message: string): never => {
+    throw new FileFormatError(`${path}: tensor ${JSON.stringify(tensor)} ${message}`, { code, path, tensor })
+  }
+  const hintOf = (name: string, known: Iterable<string>) => {
+    const nearest = nearestName(name, [...known])
+    return nearest ? `; the nearest is ${JSON.stringify(nearest)}` : ''
+  }
+  for (const name of parameters.keys()) {
+    if (stored.has(name)) continue
+    const strangers = [...stored.keys()].filter((each) => !parameters.has(each))
+    const fix = 'build the model with the layers and options it was saved with'
+    fail('MissingTensor', name, `is missing in the file${hintOf(name, strangers)}; ${fix}`)
+  }
+  for (const name of stored.keys()) {
+    if (parameters.has(name)) continue
+    const fix = 'build the model with the layers and options it was saved with'
+    fail('UnexpectedTensor', name, `is no parameter of the model${hintOf(name, parameters.keys())}; ${fix}`)
+  }
+  return [...parameters].map(([name, { shape, array }]) => {
+    const { shape: found, data } = stored.get(name)!
+    if (String(found) !== String(shape)) {
+      fail(
+        'ShapeMismatch',
+        name,
+        `has shape [${found}], the model's parameter [${shape}]; give the layer the same sizes`,
+      )
+    }
+    return { from: requireFloats(path, name, data), to: array as FloatArray }
+  })
+}
+
+function requireFloats(path: string, tensor: string, data: StoredTensor['data']): FloatArray {
+  if (data instanceof Float32Array || data instanceof Float64Array) return data
+  throw new FileFormatError(
+    `${path}: tensor ${JSON.stringify(tensor)}: expected floating-point numbers, got integers`,
+    {
+      code: 'UnsupportedDataType',
+      path,
+      tensor,
+    },
+  )
+}
+
+function parse(path: string, key: string, text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new FileFormatError(`${path}: its metadata ${key} is not valid JSON: ${(cause as Error).message}`, {
+      code: 'InvalidMetadata',
+      path,
+      cause,
+    })
+  }
+}
+
+function isTrainingTensor(name: string): boolean {
+  return trainingPrefixes.some((prefix) => name.startsWith(prefix))
+}

@@ -1,0 +1,143 @@
+/** The public door: exports only. Everything else is internal and may change. */
+
+export { BackendError, FileFormatError, NonFiniteLossError } from './errors.ts'
+export { load, readMetadata, save } from './formats/checkpoint.ts'
+export {
+  type BackendName,
+  type BackendReport,
+  backend,
+  setThreads,
+  type Target,
+  useBackend,
+} from './kernels/index.ts'
+
+export { Activation, type ActivationKind, activation } from './layers/activation.ts'
+export { Dropout, type DropoutOptions } from './layers/dropout.ts'
+export { Embedding, type EmbeddingOptions } from './layers/embedding.ts'
+export { LastStep, lastStep } from './layers/last-step.ts'
+export {
+  type ForwardOptions,
+  Layer,
+  type LayerConfig,
+  type Model,
+  type Output,
+  parametersOf,
+  type State,
+  setTraining,
+} from './layers/layer.ts'
+export { Linear, type LinearOptions } from './layers/linear.ts'
+export { LSTM, type LSTMForwardOptions, type LSTMOptions } from './layers/lstm.ts'
+export { LSTMCell } from './layers/lstm-cell.ts'
+export type { LSTMCellOptions } from './layers/lstm-parameters.ts'
+export { LayerNorm, type LayerNormOptions } from './layers/normalization.ts'
+export { Sequential } from './layers/sequential.ts'
+export { detachState, type LSTMState } from './layers/state.ts'
+
+export { dropout } from './operations/dropout.ts'
+export { embedding } from './operations/embedding.ts'
+export { linear, matmul } from './operations/linear.ts'
+export {
+  binaryCrossEntropy,
+  crossEntropy,
+  gaussianNegativeLogLikelihood,
+  huber,
+  type Loss,
+  type LossOptions,
+  maskOf,
+  meanAbsoluteError,
+  meanSquaredError,
+  quantileLoss,
+} from './operations/losses.ts'
+export { type LstmCall, type LstmWeights, lstm } from './operations/lstm.ts'
+export { layerNorm, logSoftmax, softmax } from './operations/normalization.ts'
+export {
+  abs,
+  add,
+  divide,
+  exp,
+  gelu,
+  log,
+  maximum,
+  minimum,
+  multiply,
+  negate,
+  type Operand,
+  relu,
+  sigmoid,
+  softplus,
+  sqrt,
+  square,
+  subtract,
+  tanh,
+} from './operations/pointwise.ts'
+export { mean, sum } from './operations/reductions.ts'
+export {
+  broadcastTo,
+  concat,
+  lastValidStep,
+  reshape,
+  select,
+  slice,
+  stack,
+  transpose,
+} from './operations/shape.ts'
+
+export { Random, type RandomState, seedAll } from './random.ts'
+export { noGrad, recycle } from './tape.ts'
+export {
+  type DataType,
+  type Nested,
+  Parameter,
+  Tensor,
+  type TensorArray,
+  tensor,
+  zeros,
+} from './tensor.ts'
+
+export { batches, type Data, type EpochStart } from './training/batching.ts'
+export { clipByNorm, clipByValue, gradientNorm } from './training/clipping.ts'
+export {
+  type Batch,
+  type DataSet,
+  type DataSetOptions,
+  type DataSetSource,
+  dataSet,
+  type Sequence,
+} from './training/dataset.ts'
+export type { EarlyStoppingOptions } from './training/early-stopping.ts'
+export type { BatchProgress, Epoch } from './training/epoch.ts'
+export { type EvaluateOptions, type Evaluation, evaluate } from './training/evaluate.ts'
+export { fit } from './training/fit.ts'
+export {
+  accuracy,
+  binaryAccuracy,
+  type Contribution,
+  type Metric,
+  type MetricFunction,
+  type MetricOptions,
+  mae,
+  metric,
+  mse,
+  rmse,
+  within,
+} from './training/metrics.ts'
+export {
+  type AdamOptions,
+  adam,
+  adamW,
+  type Optimizer,
+  type OptimizerFactory,
+  rmsprop,
+  sgd,
+} from './training/optimizers.ts'
+export type { FitOptions } from './training/options.ts'
+export {
+  cosine,
+  type Position,
+  plateau,
+  type Schedule,
+  stepDecay,
+  type Unit,
+  warmUp,
+} from './training/schedules.ts'
+export { type WindowOptions, type Windows, windows } from './training/windows.ts'

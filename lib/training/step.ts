@@ -1,0 +1,115 @@
+/** What happens with one batch: cutting it into windows, the forward pass, the loss. */
+import { describe } from '../errors.ts'
+import { layersOf, type Model, type State } from '../layers/layer.ts'
+import { type Loss, maskOf } from '../operations/losses.ts'
+import { slice } from '../operations/shape.ts'
+import { Tensor } from '../tensor.ts'
+import { type Batch, hasStepTargets } from './dataset.ts'
+
+/** A batch, or one window of it. */
+export interface Part extends Batch {
+  /** What its mean loss is a mean over: valid steps where targets are per step, else sequences. */
+  weight: number
+  /** Sequences that no earlier part of the batch has counted. */
+  samples: number
+  /** Which steps count, where targets are per step and some steps are padding. */
+  mask?: Tensor
+  /** Windows carry the state of the one before; a whole batch has none. */
+  isWindow: boolean
+}
+
+/** The whole batch as one part. */
+export function wholePart(batch: Batch): Part {
+  return partOf(batch, { perStep: hasStepTargets(batch), isWindow: false, samples: batch.x.shape[0] })
+}
+
+/**
+ * The windows of at most `truncate` steps that a batch is cut into; one part if it is no longer than that. A window
+ * in which every sequence has ended is left out.
+ *
+ * @throws {RangeError} if it has to be cut and the targets are not per step
+ */
+export function* windowParts(place: string, batch: Batch, truncate: number): Generator<() => Part> {
+  const { x, y, lengths } = batch
+  const T = x.shape[1] ?? 1
+  if (T <= truncate) {
+    yield () => wholePart(batch)
+    return
+  }
+  if (!hasStepTargets(batch)) {
+    throw new RangeError(
+      `${place}: truncate: ${truncate} cuts the ${T} steps of x [${x.shape}], which needs targets for each step, ` +
+        `[B, T, ...] or int32 [B, T]; got ${y.dataType} [${y.shape}]`,
+    )
+  }
+  for (let start = 0; start < T; start += truncate) {
+    const end = Math.min(start + truncate, T)
+    const own = lengths?.map((length) => Math.min(Math.max(length - start, 0), end - start))
+    if (own?.every((length) => length === 0)) return
+    yield () => {
+      const window = {
+        x: slice(x, { axis: 1, start, end }),
+        y: slice(y, { axis: 1, start, end }),
+        lengths: own,
+      }
+      return partOf(window, { perStep: true, isWindow: true, samples: start === 0 ? x.shape[0] : 0 })
+    }
+  }
+}
+
+function partOf(
+  { x, y, lengths }: Batch,
+  { perStep, isWindow, samples }: { perStep: boolean; isWindow: boolean; samples: number },
+): Part {
+  const [B, T] = x.shape
+  if (!perStep) return { x, y, lengths, weight: B, samples, isWindow }
+  const weight = lengths ? lengths.reduce((sum, n) => sum + n, 0) : B * T
+  const dataType = x.dataType === 'float64' ? 'float64' : 'float32'
+  const mask = lengths && weight < B * T ? maskOf(lengths, T, { dataType }) : undefined
+  return { x, y, lengths, weight, mask, samples, isWindow }
+}
+
+/** Runs the model and the loss on a part. @throws {TypeError} if one of them returns something unusable */
+export function forwardPart(
+  model: Model,
+  { x, y, lengths, mask, isWindow }: Part,
+  { loss, state }: { loss: Loss; state: State },
+): { prediction: Tensor; loss: Tensor; state: State } {
+  const result = model.forward(x, { ...(lengths && { lengths }), ...(isWindow && { state: state ?? null }) })
+  const isTensor = result instanceof Tensor
+  const prediction = isTensor ? result : result?.output
+  if (!(prediction instanceof Tensor)) {
+    throw new TypeError(`expected the model to return a tensor or { output, state }, got ${describe(result)}`)
+  }
+  if (isWindow && isTensor) {
+    throw new TypeError('truncate needs a model that returns { output, state } when it is given a state')
+  }
+  const value = loss(prediction, y, mask && { mask })
+  if (!(value instanceof Tensor) || value.size !== 1) {
+    const got = value instanceof Tensor ? `shape [${value.shape}]` : describe(value)
+    throw new TypeError(`expected the loss to be a tensor of one element, got ${got}`)
+  }
+  return { prediction, loss: value, state: isTensor ? undefined : result.state }
+}
+
+/** Runs `body`; an error of misuse inside gets the batch's name and shapes put before its message. */
+export function namingBatch<T>(place: string, { x, y }: Batch, body: () => T): T {
+  try {
+    return body()
+  } catch (error) {
+    if (!(error instanceof RangeError || error instanceof TypeError)) throw error
+    const Kind = error instanceof RangeError ? RangeError : TypeError
+    throw new Kind(`${place} (x [${x.shape}], y [${y.shape}]): ${error.message}`, { cause: error })
+  }
+}
+
+/** Runs `body` with dropout and zoneout on or off, and leaves every layer as it was. */
+export function inMode<T>(model: Model, { training }: { training: boolean }, body: () => T): T {
+  const layers = Array.from(layersOf(model), ([, layer]) => ({ layer, before: layer.training }))
+  for (const { layer } of layers) layer.training = training
+  try {
+    return body()
+  } finally {
+    for (const { layer, before } of layers) layer.training = before
+  }
+}
