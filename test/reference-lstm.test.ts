@@ -189,7 +189,7 @@ describe.each([
   })
 
   it('gives the same bits for a window cut in two', () => {
-    const whole = run(lstmCall({ float, B: 1, T: 5, peephole: true, layerNorm: true }))
+    const whole = run(lstmCall({ float, B: 1, T: 5, peephole: true, layerNorm: true, zoneout: 0.3 }))
     const first = run({ ...whole, T: 2, y: whole.y.slice(), hn: whole.hn.slice(), cn: whole.cn.slice() })
     const { I, H } = whole
     const rest = { T: 3, x: whole.x.subarray(2 * I), y: whole.y.slice(2 * H), h0: first.hn, c0: first.cn }
