@@ -29,9 +29,13 @@ export function takeZeros(like: FloatArray, length: number): FloatArray {
   return takeBuffer(like, length).fill(0)
 }
 
-/** Gives an array from `takeBuffer` back. The caller may not touch it again. */
+/**
+ * Gives an array from `takeBuffer` back. The caller may not touch it again. Other arrays (an operation of the user's own
+ * may return any) are left to the garbage collector: part of a buffer is not ours to lend, and odd sizes would pile up.
+ */
 export function giveBuffer(array: FloatArray): void {
   const buffer = array.buffer as ArrayBuffer
+  if (array.byteOffset !== 0 || buffer.byteLength !== sizeClass(buffer.byteLength)) return
   const list = free.get(buffer.byteLength)
   if (list) list.push(buffer)
   else free.set(buffer.byteLength, [buffer])

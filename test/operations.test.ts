@@ -372,6 +372,13 @@ describe('losses', () => {
     const quantiles = [0.1, 0.9]
     // Target 2: the estimates 1 and 4 lie 1 below and 2 above it.
     expectValue(quantileLoss(float64([[1, 4]]), float64([2]), { quantiles }), (0.1 * 1 + 0.1 * 2) / 2)
+    const two = float64([
+      [1, 4],
+      [9, 9],
+    ])
+    const first = { quantiles, mask: float64([1, 0]) }
+    expectValue(quantileLoss(two, float64([2, 3]), first), (0.1 * 1 + 0.1 * 2) / 2)
+    expectValue(quantileLoss(two, float64([2, 3]), { ...first, reduction: 'sum' }), 0.1 * 1 + 0.1 * 2)
   })
 
   it('refuse what does not fit', () => {

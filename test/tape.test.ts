@@ -148,6 +148,14 @@ describe('recycle', () => {
     expect(first).toBe(second)
   })
 
+  it('does not lend memory that an operation of the user shares with somebody', () => {
+    const whole = new Float32Array(1024)
+    const half = whole.subarray(512)
+    recycle(() => record('own', [], [{ shape: [512], array: half }], () => {}))
+    recycle(() => square(tensor(new Float32Array(1024).fill(3))))
+    expect(whole.every((each) => each === 0)).toBe(true)
+  })
+
   it('leaves gradients of leaves alone', () => {
     const x = leaf(1, 2, 3)
     recycle(() => sum(square(x)).backward())

@@ -6,7 +6,7 @@ import { giveBuffer, takeBuffer } from '../buffers.ts'
 import type { FloatArray, LstmForward, LstmParameters, LstmShape } from '../kernels/contract.ts'
 import { kernelsFor } from '../kernels/index.ts'
 import { needsGradient, outputBuffer, record } from '../tape.ts'
-import type { Tensor } from '../tensor.ts'
+import { Tensor } from '../tensor.ts'
 import { floats, requireLengths, requireShape } from './common.ts'
 
 /** The parameters of one direction; what is left out drops out of the equations of `lstm`. */
@@ -71,7 +71,8 @@ export function lstm(x: Tensor, call: LstmCall): { output: Tensor; hn: Tensor; c
   const R = P || H
   const D = call.directions.length
   const inputs = [x, call.h0, call.c0, ...call.directions.flatMap((direction) => Object.values(direction))]
-  const [xs] = floats('lstm', ...[...inputs, call.recurrentMask].filter((each) => each !== undefined))
+  const masks = [call.recurrentMask, call.zoneoutHidden, call.zoneoutCell]
+  const [xs] = floats('lstm', ...[...inputs, ...masks].filter((each) => each instanceof Tensor))
   const kernels = kernelsFor(xs)
   const tracked = needsGradient(inputs)
   const lengths = call.lengths?.slice()
