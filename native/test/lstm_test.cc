@@ -145,6 +145,18 @@ Outcome reference(const Model& m, const Doubles* a) {
   return out;
 }
 
+Doubles widen(const Floats& values) { return Doubles(values.begin(), values.end()); }
+
+// What the gradients are gradients of.
+double loss(const Model& m, const Doubles* arrays) {
+  const Outcome out = reference(m, arrays);
+  double sum = 0;
+  for (std::size_t i = 0; i < out.y.size(); i++) sum += out.y[i] * m.dy[i];
+  for (std::size_t i = 0; i < out.hn.size(); i++) sum += out.hn[i] * m.dhn[i];
+  for (std::size_t i = 0; i < out.cn.size(); i++) sum += out.cn[i] * m.dcn[i];
+  return sum;
+}
+
 struct Run {
   Floats y, hn, cn, cache;
   LstmArgs args;
@@ -236,7 +248,7 @@ void compare(const Kernels* kernels, const Model& m, const char* what, const Flo
 
 void check_forward(const Kernels* kernels, const Model& m, Machine& machine, double bound) {
   Doubles arrays[kArrays];
-  for (int i = 0; i < kArrays; i++) arrays[i] = Doubles(m.arrays[i].begin(), m.arrays[i].end());
+  for (int i = 0; i < kArrays; i++) arrays[i] = widen(m.arrays[i]);
   const Outcome expected = reference(m, arrays);
   for (bool training : {false, true}) {
     const Run run = forward(kernels, m, machine, training);
@@ -282,24 +294,16 @@ TEST("the backward pass gives the central differences of the equations, for ever
   for (const Case& c : kCases) {
     const Model m = make(c);
     Doubles arrays[kArrays];
-    for (int i = 0; i < kArrays; i++) arrays[i] = Doubles(m.arrays[i].begin(), m.arrays[i].end());
-    const auto loss = [&] {
-      const Outcome out = reference(m, arrays);
-      double sum = 0;
-      for (std::size_t i = 0; i < out.y.size(); i++) sum += out.y[i] * m.dy[i];
-      for (std::size_t i = 0; i < out.hn.size(); i++) sum += out.hn[i] * m.dhn[i];
-      for (std::size_t i = 0; i < out.cn.size(); i++) sum += out.cn[i] * m.dcn[i];
-      return sum;
-    };
+    for (int i = 0; i < kArrays; i++) arrays[i] = widen(m.arrays[i]);
     Doubles expected[kArrays];
     for (int i = 0; i < kArrays; i++) {
       for (double& value : arrays[i]) {
         constexpr double kStep = 1e-4;  // the differences' own error, step²/6·f''', is then some 1e-9
         const double centre = value;
         value = centre + kStep;
-        const double above = loss();
+        const double above = loss(m, arrays);
         value = centre - kStep;
-        const double below = loss();
+        const double below = loss(m, arrays);
         value = centre;
         expected[i].push_back((above - below) / (2 * kStep));
       }
@@ -313,13 +317,68 @@ TEST("the backward pass gives the central differences of the equations, for ever
         Doubles sums[kArrays];
         for (int i = 0; i < kArrays; i++) {
           gradients[i] = random.numbers(m.arrays[i].size());
-          sums[i] = Doubles(gradients[i].begin(), gradients[i].end());
+          sums[i] = widen(gradients[i]);
           for (std::size_t j = 0; j < sums[i].size(); j++) sums[i][j] += expected[i][j];
         }
         backward(kernels, m, run, machine, gradients);
         for (int i = 0; i < kArrays; i++) {
           compare(kernels, m, (std::string("d") + kNames[i]).c_str(), gradients[i], sums[i], kBackwardBound);
         }
+      }
+    }
+  }
+}
+
+TEST("the backward pass gives the equations' slopes along random directions at awkward sizes") {
+  const int sizes[] = {1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 127, 129};
+  for (int turn = 0; turn < 15; turn++) {
+    const Case c = {"awkward",
+                    sizes[(turn * 4 + 1) % 15],
+                    2,
+                    sizes[(turn * 7 + 2) % 15],
+                    sizes[turn],
+                    0,
+                    turn % 2 == 1,
+                    turn % 3 == 0,
+                    true,
+                    turn % 5 == 0,
+                    false,
+                    false,
+                    turn % 4 > 1,
+                    0};
+    const Model m = make(c);
+    Doubles arrays[kArrays], directions[kArrays];
+    double slopes[kArrays];
+    Random random(static_cast<std::uint64_t>(turn));
+    for (int i = 0; i < kArrays; i++) arrays[i] = widen(m.arrays[i]);
+    for (int i = 0; i < kArrays; i++) {
+      constexpr double kStep = 1e-4;
+      directions[i] = widen(random.numbers(arrays[i].size()));
+      const Doubles centre = arrays[i];
+      const auto move = [&](double step) {
+        for (std::size_t j = 0; j < centre.size(); j++) arrays[i][j] = centre[j] + step * directions[i][j];
+        return loss(m, arrays);
+      };
+      slopes[i] = (move(kStep) - move(-kStep)) / (2 * kStep);
+      arrays[i] = centre;
+    }
+    for (const Kernels* kernels : targets()) {
+      Machine machine(2);
+      Run run = forward(kernels, m, machine, true);
+      Floats gradients[kArrays];
+      for (int i = 0; i < kArrays; i++) gradients[i] = Floats(arrays[i].size());
+      backward(kernels, m, run, machine, gradients);
+      for (int i = 0; i < kArrays; i++) {
+        double slope = 0, size = 0;
+        for (std::size_t j = 0; j < directions[i].size(); j++) {
+          slope += gradients[i][j] * directions[i][j];
+          size += std::pow(gradients[i][j] * directions[i][j], 2);
+        }
+        // Rounding errors of the elements add up like a random walk; the differences' own error is some 1e-6
+        // of a slope.
+        const double bound = kBackwardBound * (std::sqrt(size) + std::fabs(slopes[i]));
+        expect(std::fabs(slope - slopes[i]) <= bound, "%s: B=%d I=%d H=%d: slope of d%s: %.9g, expected %.9g",
+               kernels->name, c.B, c.I, c.H, kNames[i], slope, slopes[i]);
       }
     }
   }
