@@ -7,6 +7,7 @@ import { LSTM, type LSTMOptions } from '../lib/layers/lstm.ts'
 import { LSTMCell } from '../lib/layers/lstm-cell.ts'
 import { Sequential } from '../lib/layers/sequential.ts'
 import { detachState, type LSTMState } from '../lib/layers/state.ts'
+import { multiply, tanh } from '../lib/operations/pointwise.ts'
 import { sum } from '../lib/operations/reductions.ts'
 import { concat, slice } from '../lib/operations/shape.ts'
 import { Random, withRandom } from '../lib/random.ts'
@@ -148,6 +149,29 @@ describe('LSTM', () => {
     }
   })
 
+  it('scales what recurrent dropout keeps, so that h keeps its expectation', () => {
+    const layer = new LSTM({
+      inputSize: 3,
+      hiddenSize: 1,
+      recurrentDropout: 0.75,
+      seed: 1,
+      dataType: 'float64',
+    })
+    const h = random([1, B, 1], 2)
+    const c = random([1, B, 1], 3)
+    const first = slice(x, { axis: 1, end: 1 })
+    const dropped = layer.forward(first, { state: { h: multiply(h, 0), c } }).output.data
+    const kept = layer.forward(first, { state: { h: multiply(h, 4), c } }).output.data
+    setTraining(layer, true)
+    const seen = new Set<string>()
+    for (let run = 0; run < 40; run++) {
+      for (const [b, value] of layer.forward(first, { state: { h, c } }).output.data.entries()) {
+        seen.add(value === dropped[b] ? 'dropped' : value === kept[b] ? 'kept' : `neither: ${value}`)
+      }
+    }
+    expect([...seen].sort()).toEqual(['dropped', 'kept'])
+  })
+
   it('takes the expectation of zoneout in evaluation: the average over masks', () => {
     const layer = new LSTM({ inputSize: 3, hiddenSize: 2, zoneoutCell: 0.4, seed: 1, dataType: 'float64' })
     const first = slice(x, { axis: 1, end: 1 })
@@ -219,6 +243,17 @@ describe('Sequential', () => {
     const last = new Sequential([lstm, lastStep()]).forward(x, { lengths })
     // Of a forward LSTM, the output of the last valid step is the final h.
     expect([...last.data]).toEqual([...lstm.forward(x, { lengths }).state.h.data])
+  })
+
+  it('steps an LSTMCell with carried state', () => {
+    const cell = new LSTMCell({ inputSize: 3, hiddenSize: 4, seed: 1, dataType: 'float64' })
+    const model = new Sequential([cell, activation('tanh')])
+    const step = slice(x, { axis: 1, end: 1 }).data
+    const input = tensor(step, { shape: [2, 3] })
+    const first = model.forward(input, { state: null })
+    const second = model.forward(input, { state: first.state })
+    const { state } = cell.forward(input)
+    expect(second.output.data).toEqual(tanh(cell.forward(input, { state }).output).data)
   })
 
   it('refuses a state of another model', () => {

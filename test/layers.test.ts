@@ -151,10 +151,15 @@ describe('parameters', () => {
         return x
       }
     }
+    const tied = new Parameter([2], new Float32Array(2))
+    class Tied extends Inner {
+      override scale = tied
+    }
     class Outer {
       encoder = new Sequential([lastStep(), new LSTM({ inputSize: 1, hiddenSize: 1, bias: false }), shared])
       heads = [shared, new Linear({ inputSize: 2, outputSize: 1 })]
       inner = new Inner()
+      tied = [new Tied(), new Tied()]
       parent: Outer = this
       options = { weight: new Parameter([1], new Float32Array(1)) }
       forward(x: Tensor) {
@@ -168,6 +173,7 @@ describe('parameters', () => {
       'heads.1.weight',
       'heads.1.bias',
       'inner.scale',
+      'tied.0.scale',
     ])
   })
 

@@ -27,7 +27,10 @@ export interface LSTMOptions extends LSTMCellOptions {
   bidirectional?: boolean
   /** Dropped, while training, from the output of every layer but the last; in [0, 1), default 0. */
   dropout?: number
-  /** Dropped, while training, from h[t-1] inside the gates, one mask a sequence (Gal & Ghahramani 2016); default 0. */
+  /**
+   * Dropped, while training, from h[t-1] inside the gates (Gal & Ghahramani 2016): one mask for all the steps of a
+   * sequence that a call of `forward` reads; in [0, 1), default 0.
+   */
   recurrentDropout?: number
 }
 

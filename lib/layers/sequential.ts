@@ -35,7 +35,9 @@ export class Sequential extends Layer {
     const after: unknown[] = []
     let output = x
     for (const [i, layer] of this.layers.entries()) {
-      const result = layer.forward(output, { lengths, state: isStateful ? (before[i] ?? null) : undefined })
+      // Only what there is: a layer that knows no lengths (LSTMCell) may refuse the name.
+      const given = { ...(lengths && { lengths }), ...(isStateful && { state: before[i] ?? null }) }
+      const result = layer.forward(output, given)
       const isPair = 'output' in result
       output = isPair ? result.output : result
       after.push(isPair ? result.state : null)
