@@ -3,7 +3,10 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   resolve: {
-    alias: { 'lstm-native': fileURLToPath(new URL('./lib/index.ts', import.meta.url)) },
+    alias: {
+      'lstm-native/forecast': fileURLToPath(new URL('./lib/forecast/index.ts', import.meta.url)),
+      'lstm-native': fileURLToPath(new URL('./lib/index.ts', import.meta.url)),
+    },
   },
   test: {
     include: ['test/**/*.test.ts'],

@@ -66,17 +66,24 @@ function programFor(terminal: Terminal): Command {
       'season of the naive forecast, or several: 24,168 (default: detected)',
       integers,
     )
-    .option('-e, --epochs <count>', 'passes over the training part, at most', integer(), 20)
+    .option(
+      '-e, --epochs <count>',
+      'passes over the training part, at most (default: 20, or 1000 steps)',
+      integer(),
+    )
     .option(
       '--patience <epochs>',
-      'epochs without a better validation loss before training ends',
+      'epochs without a better validation loss before training ends (default: 0.4 of all)',
       integer(),
-      8,
     )
     .option('--hidden <units>', 'width of the LSTM', integer(), 32)
     .option('--layers <count>', 'LSTM layers', integer(), 1)
     .option('--dropout <share>', 'dropped between layers', number({ low: 0, below: 1 }), 0)
-    .option('--batch-size <windows>', 'windows in a training step', integer(), 64)
+    .option(
+      '--batch-size <windows>',
+      'windows in a training step (default: 64, fewer for short series)',
+      integer(),
+    )
     .option('--learning-rate <rate>', 'of Adam', number({ above: 0 }), 0.003)
     .option('--quantiles <shares>', 'quantiles to forecast', quantiles, [0.1, 0.5, 0.9])
     .option(

@@ -2,8 +2,9 @@
  * The report of a run as one HTML file that needs nothing else: pictures, scores, configuration. It only arranges what
  * it is given; whoever has trained or evaluated supplies it.
  */
-import { type Future, forecastChart, learningChart, paletteStyle, stepChart } from './charts.ts'
+import type { Future } from './charts.ts'
 import type { Evaluation } from './evaluation.ts'
+import { paletteStyle } from './palette.ts'
 
 export interface ReportContent {
   title: string
@@ -21,6 +22,8 @@ export interface ReportContent {
 
 /** The HTML text of a report. */
 export async function renderReport(content: ReportContent): Promise<string> {
+  // The drawing library is large: only who draws loads it.
+  const { forecastChart, learningChart, stepChart } = await import('./charts.ts')
   const { title, subtitle, evaluation, labels, training, future, configuration } = content
   const { scores, forecasts, improvement } = evaluation
   const [model, ...baselines] = scores

@@ -3,6 +3,7 @@ import { backend } from '../kernels/index.ts'
 import { labelsAfter } from './dates.ts'
 import type { Evaluation } from './evaluation.ts'
 import type { Forecaster } from './forecaster.ts'
+import { standaloneSvg } from './palette.ts'
 import { type ReportContent, renderReport } from './report.ts'
 import { missingValues, type Series } from './series.ts'
 import type { TrainResult } from './train.ts'
@@ -118,4 +119,15 @@ function missing(series: Series): string {
 
 function number(value: number): string {
   return value.toLocaleString('en-US')
+}
+
+/** The picture of forecast against truth as an SVG of its own, light or dark as the reader prefers. */
+export async function pictureOf(
+  series: Series,
+  forecaster: Forecaster,
+  evaluation: Evaluation,
+): Promise<string> {
+  const { forecastChart } = await import('./charts.ts')
+  const { title, labels, future } = commonContent(series, forecaster, evaluation)
+  return standaloneSvg(await forecastChart(evaluation, { labels, title, future }))
 }

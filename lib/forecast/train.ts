@@ -27,13 +27,13 @@ export interface TrainOptions {
   layers?: number
   /** Between layers; default 0. */
   dropout?: number
-  /** At most so many passes; default 20. */
+  /** At most so many passes; default 20, or as many as make a thousand steps. */
   epochs?: number
-  /** Windows in a step; default 64. */
+  /** Windows in a step; default 64, down to 8 where windows are few. */
   batchSize?: number
   /** Of Adam; default 0.003. */
   learningRate?: number
-  /** Epochs without a better validation loss before training ends; default 8. */
+  /** Epochs without a better validation loss before training ends; default two fifths of the epochs. */
   patience?: number
   /** In increasing order; the point forecast is the one nearest to 0.5. Default 0.1, 0.5, 0.9. */
   quantiles?: readonly number[]
@@ -53,10 +53,7 @@ const defaults = {
   hidden: 32,
   layers: 1,
   dropout: 0,
-  epochs: 20,
-  batchSize: 64,
   learningRate: 3e-3,
-  patience: 8,
   quantiles: [0.1, 0.5, 0.9] as readonly number[],
   test: 0.1,
   validation: 0.1,
@@ -64,7 +61,9 @@ const defaults = {
 }
 
 /** Options with the defaults filled in. */
-export type CompleteTrainOptions = TrainOptions & typeof defaults
+export type CompleteTrainOptions = TrainOptions &
+  typeof defaults &
+  Required<Pick<TrainOptions, 'epochs' | 'batchSize' | 'patience'>>
 
 export interface TrainResult {
   forecaster: Forecaster
@@ -87,8 +86,9 @@ export interface TrainResult {
  * @throws the signal's reason if it comes before the first epoch has ended
  */
 export async function trainForecaster(series: Series, options: TrainOptions): Promise<TrainResult> {
-  const complete: CompleteTrainOptions = { ...defaults, ...options }
-  const { horizon, hidden, layers, dropout, quantiles, test, validation, seed, signal } = complete
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+  const chosen = { ...defaults, ...(given as TrainOptions) }
+  const { horizon, hidden, layers, dropout, quantiles, test, validation, seed, signal } = chosen
   const split = splitRows(series.rows, { horizon, validation, test })
   const scales = fitScales(series, { rows: split.validation })
   const features = featuresOf(series, scales)
@@ -102,6 +102,8 @@ export async function trainForecaster(series: Series, options: TrainOptions): Pr
     validation: originsOf(features, { name: 'validation', from: split.validation, to: split.test }, shape),
   }
   originsOf(features, { name: 'test', from: split.test, to: series.rows }, shape)
+
+  const complete: CompleteTrainOptions = { ...chosen, ...paceFor(parts.training.length, chosen) }
 
   const Q = quantiles.length
   const network = { features: features.F, hidden, layers, dropout, outputs: horizon * Q, seed }
@@ -166,4 +168,11 @@ export async function trainForecaster(series: Series, options: TrainOptions): Pr
 export function inputFor(rows: number, { horizon, period }: { horizon: number; period?: number }): number {
   const wanted = period === undefined ? 3 * horizon : Math.max(period, 2 * horizon)
   return Math.max(1, Math.min(wanted, Math.floor(rows / 4)))
+}
+
+/** Few windows need small batches and many passes to come to a useful number of steps. */
+function paceFor(windows: number, { batchSize, epochs, patience }: TrainOptions) {
+  const size = batchSize ?? Math.max(8, Math.min(64, Math.floor(windows / 32)))
+  const passes = epochs ?? Math.max(20, Math.ceil(1000 / Math.ceil(windows / size)))
+  return { batchSize: size, epochs: passes, patience: patience ?? Math.ceil(0.4 * passes) }
 }
