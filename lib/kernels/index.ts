@@ -1,5 +1,4 @@
 /** The choice of a back end. Float64 always runs on the reference; float32 runs on what `backend()` reports. */
-import { availableParallelism } from 'node:os'
 import { BackendError } from '../errors.ts'
 import type { FloatArray, Kernels } from './contract.ts'
 import { loadNative, type NativeKernels } from './native.ts'
@@ -54,7 +53,7 @@ export function backend(): BackendReport {
 }
 
 /**
- * Sets how many threads the native kernels use, for the whole process. Default: the container's CPU quota, or
+ * Sets how many threads the native kernels use when this JavaScript thread calls them. Default: the container's CPU quota, or
  * `LSTM_NATIVE_THREADS`. Results do not depend on it by a single bit.
  *
  * @throws {RangeError} unless 1 ≤ count ≤ 256
@@ -86,11 +85,20 @@ function choose(name: BackendName, why: string): Kernels {
   else {
     if (!native) {
       native = loadNative()
-      native.setThreads(Number(process.env.LSTM_NATIVE_THREADS) || availableParallelism())
+      native.setThreads(threadsAsked())
     }
-    native.setTarget(name === 'native' ? native.available[0] : name, why)
+    native.setTarget(name === 'native' ? native.available[0] : name)
     active = native
   }
   reason = why
   return active
+}
+
+/** `LSTM_NATIVE_THREADS`, or 0, which leaves the number to the addon. */
+function threadsAsked(): number {
+  const asked = process.env.LSTM_NATIVE_THREADS
+  if (!asked) return 0
+  const count = Number(asked)
+  if (Number.isInteger(count) && count >= 1 && count <= 256) return count
+  throw new BackendError(`LSTM_NATIVE_THREADS: expected an integer from 1 to 256, got ${asked}`)
 }

@@ -1,16 +1,59 @@
 /** The native back end: the only file that loads the addon. */
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { BackendError } from '../errors.ts'
+import type { FloatArray, Kernels, Unary } from './contract.ts'
 import type { BackendReport, Target } from './index.ts'
-import type { Kernels } from './contract.ts'
 
-export interface NativeKernels extends Kernels {
-  readonly available: readonly Target[]
-  setTarget(target: Target, reason: string): void
+/** What the addon exports: the contract on Float32Array, and its own administration. */
+interface Addon extends Omit<Kernels, 'name'> {
+  available(): Target[]
+  setTarget(target: Target): void
   setThreads(count: number): void
   report(): Omit<BackendReport, 'name' | 'reason'>
+  /** exp, sigmoid and tanh of the target in use as the LSTM has them; for the accuracy tests. */
+  activation(kind: Unary, x: FloatArray, y: FloatArray): void
 }
 
-/** Loads the addon, built here or prebuilt. @throws {BackendError} if there is none for this platform */
+export interface NativeKernels extends Omit<Addon, 'available'>, Kernels {
+  readonly name: 'native'
+  /** The targets of this CPU, the best first. */
+  readonly available: readonly Target[]
+}
+
+/**
+ * Loads the addon: the one built in this checkout, or the prebuild of this platform.
+ *
+ * @throws {BackendError} if there is none, or it does not load here
+ */
 export function loadNative(): NativeKernels {
-  throw new BackendError('the addon is not built')
+  const require = createRequire(import.meta.url)
+  // lib/kernels/native.ts and dist/kernels/native.js both stand two folders below the package's root.
+  const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
+  let addon: Addon
+  try {
+    addon = require('node-gyp-build')(root)
+  } catch (error) {
+    throw new BackendError(
+      `the native addon of lstm-native does not load on ${process.platform}-${process.arch} ` +
+        `(${(error as Error).message.split('\n')[0]}). Build it with "npm rebuild lstm-native", which needs a C++ ` +
+        'compiler, or set LSTM_NATIVE_BACKEND=reference to run on the slow reference path',
+      { cause: error },
+    )
+  }
+  return {
+    ...addon,
+    name: 'native',
+    available: addon.available(),
+    setTarget(target) {
+      try {
+        addon.setTarget(target)
+      } catch (error) {
+        throw new BackendError(`useBackend: ${(error as Error).message}; available: ${addon.available().join(', ')}`, {
+          cause: error,
+        })
+      }
+    },
+  }
 }

@@ -1,5 +1,5 @@
-// How elementwise work is done: whole vectors, then the rest through partial loads, so that an element's bits do not
-// depend on where it stands; blocks are shared out among the threads.
+// How elementwise work is done: whole vectors, then the rest through partial loads, so that an element's bits
+// do not depend on where it stands; blocks are shared out among the threads.
 #pragma once
 
 namespace lstm_native::LSTM_TARGET {
@@ -24,8 +24,8 @@ BRICK void each_vector(const Operation& operation, std::size_t first, std::size_
   if (i < last) operation.at(i, FirstLanes{static_cast<int>(last - i)});
 }
 
-// What an element costs, in the multiplications that useful_threads counts: reading and writing it, an activation of
-// math/activations.h, a function of the C library.
+// What an element costs, in the multiplications that useful_threads counts: reading and writing it, an
+// activation of math/activations.h, a function of the C library.
 constexpr double kCheap = 8, kActivation = 32, kLibrary = 1000;
 
 constexpr std::size_t kBlock = 1024;  // elements
@@ -42,7 +42,9 @@ static void elementwise_share(void* data, int index, int count) {
   int first, last;
   share(static_cast<int>((run.n + kBlock - 1) / kBlock), index, count, &first, &last);
   const std::size_t end = last * kBlock;
-  each_vector(run.operation, first * kBlock, end < run.n ? end : run.n);
+  const Operation operation =
+      run.operation;  // a copy that no store can reach: its constants stay in registers
+  each_vector(operation, first * kBlock, end < run.n ? end : run.n);
 }
 
 template <typename Operation>

@@ -1,10 +1,11 @@
-// The unary functions: f and f' in terms of x and y = f(x), for vectors, and what an element costs. NaN in, NaN out.
+// The unary functions: f and f' in terms of x and y = f(x), for vectors, and what an element costs. NaN in,
+// NaN out.
 #pragma once
 
 namespace lstm_native::LSTM_TARGET {
 
-// A function of the C library on each lane, in double, so that the result is the nearest float but for rare ties. For
-// functions too seldom used to have a vector form of their own.
+// A function of the C library on each lane, in double, so that the result is the nearest float but for rare
+// ties. For functions too seldom used to have a vector form of their own.
 template <double (*function)(double)>
 BRICK V each_lane(V x) {
   float lanes[kWidth];

@@ -1,10 +1,11 @@
-// Layer normalisation of rows (Ba, Kiros & Hinton 2016); the LSTM normalises its rows with the same functions.
+// Layer normalisation of rows (Ba, Kiros & Hinton 2016); the LSTM normalises its rows with the same
+// functions.
 #pragma once
 
 namespace lstm_native::LSTM_TARGET {
 
-// Statistics of a row, in double: cancellation in the variance would cost the small ones their digits. The mean comes in two
-// parts, so that rows far from zero keep theirs.
+// Statistics of a row, in double: cancellation in the variance would cost the small ones their digits. The
+// mean comes in two parts, so that rows far from zero keep theirs.
 struct RowStatistics {
   float mean, mean_rest, rstd;
 };
@@ -13,7 +14,8 @@ static RowStatistics row_statistics(const float* row, int n, float eps) {
   const double mean = sum_of(Values{row}, n) / n;
   const double variance = sum_of(Squares{row, mean}, n) / n;
   const float nearest = static_cast<float>(mean);
-  return {nearest, static_cast<float>(mean - nearest), static_cast<float>(1 / __builtin_sqrt(variance + eps))};
+  return {nearest, static_cast<float>(mean - nearest),
+          static_cast<float>(1 / __builtin_sqrt(variance + eps))};
 }
 
 BRICK V normalized(const RowStatistics& statistics, V x) {
@@ -36,8 +38,8 @@ struct TripleProducts {
 };
 
 // out = rstd·(d - mean(d) - hat·mean(d∘hat)) with d = gradient∘gain. `out` may be `hat`.
-static void normalization_gradient(const float* gradient, const float* gain, const float* hat, float rstd, int n,
-                                   float* out) {
+static void normalization_gradient(const float* gradient, const float* gain, const float* hat, float rstd,
+                                   int n, float* out) {
   const V mean = set(static_cast<float>(sum_of(Products{gradient, gain}, n) / n));
   const V mean_product = set(static_cast<float>(sum_of(TripleProducts{gradient, gain, hat}, n) / n));
   for (int j = 0; j < n; j += kWidth) {

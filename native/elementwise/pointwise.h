@@ -114,7 +114,8 @@ struct BinaryForward {
   }
 };
 
-static void binary(const Context& context, Binary kind, std::size_t n, const float* a, const float* b, float* y) {
+static void binary(const Context& context, Binary kind, std::size_t n, const float* a, const float* b,
+                   float* y) {
   switch (kind) {
     case Binary::add:
       return elementwise(context, n, kCheap, BinaryForward<Add>{a, b, y});
@@ -172,7 +173,8 @@ static void add_rows_share(void* data, int index, int count) {
   int first, last;
   share(run.N, index, count, &first, &last);
   const V one = set(1.0f);
-  for (std::ptrdiff_t n = first; n < last; n++) each_vector(ScaledAddition{one, run.x, run.y + n * run.F}, 0, run.F);
+  for (std::ptrdiff_t n = first; n < last; n++)
+    each_vector(ScaledAddition{one, run.x, run.y + n * run.F}, 0, run.F);
 }
 
 // y[n][f] += x[f]
@@ -211,9 +213,10 @@ static void bernoulli_share(void* data, int index, int count) {
   }
 }
 
-// out[i] = value where u < probability, else 0. u = k·2^-24 for an integer k, so that u < probability is k < ⌈probability·2^24⌉.
-static void bernoulli(const Context& context, std::size_t n, float* out, std::uint32_t seed, double probability,
-                      float value) {
+// out[i] = value where u < probability, else 0. u = k·2^-24 for an integer k, so that u < probability is k <
+// ⌈probability·2^24⌉.
+static void bernoulli(const Context& context, std::size_t n, float* out, std::uint32_t seed,
+                      double probability, float value) {
   std::uint32_t threshold = 0;
   if (probability > 0) {
     threshold = probability < 1 ? static_cast<std::uint32_t>(::ceil(probability * 0x1p24)) : 1u << 24;

@@ -1,11 +1,12 @@
-// Softmax over rows, alone and fused with the cross-entropy. A row's largest element is subtracted first; sums are doubles.
+// Softmax over rows, alone and fused with the cross-entropy. A row's largest element is subtracted first;
+// sums are doubles.
 #pragma once
 
 namespace lstm_native::LSTM_TARGET {
 
 static float largest_of(const float* row, int n) {
   float lanes[kWidth];
-  V largest = set(row[0]);
+  V largest = set(-HUGE_VALF);
   for (int j = 0; j + kWidth <= n; j += kWidth) largest = max(load(row + j), largest);
   store(lanes, largest);
   float result = lanes[0];

@@ -3,7 +3,8 @@
 
 namespace lstm_native::LSTM_TARGET {
 
-// Partial sums side by side: whole vectors of doubles on every target, and no addition waits for the last one.
+// Partial sums side by side: whole vectors of doubles on every target, and no addition waits for the last
+// one.
 constexpr int kPartialSums = 16;
 
 // Σ terms.at(j) over j < n. The order depends on n alone and is the same on every target.
@@ -40,8 +41,9 @@ struct Products {
   BRICK_MEMBER double at(int j) const { return static_cast<double>(a[j]) * b[j]; }
 };
 
-// y[j] += Σ_n a[n][j]·b[n][j] (b null: 1), over N rows of `width` floats, for the columns of one thread. `b_rows` gives
-// rows by pointer, `b` densely. Chunks of kChunk rows keep the rounding small, as in the products.
+// y[j] += Σ_n a[n][j]·b[n][j] (b null: 1), over N rows of `width` floats, for the columns of one thread.
+// `b_rows` gives rows by pointer, `b` densely. Chunks of kChunk rows keep the rounding small, as in the
+// products.
 struct ColumnSums {
   int N, width;
   const float* a;
@@ -95,7 +97,8 @@ struct ReductionRun {
   double* results;  // [chunks]
 };
 
-// Magnitudes are ordered as their bits are, and NaN comes after infinity: the largest one is a NaN if there is any.
+// Magnitudes are ordered as their bits are, and NaN comes after infinity: the largest one is a NaN if there
+// is any.
 static double largest_magnitude(const float* x, int n) {
   std::uint32_t largest = 0;
   for (int i = 0; i < n; i++) {

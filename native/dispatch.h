@@ -1,0 +1,32 @@
+// The choice of a target at run time, and how many threads this process may use.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "kernels.h"
+
+namespace lstm_native {
+
+// The targets this build has and this CPU can run, the best first. `scalar` is always among them.
+const std::vector<const Kernels*>& available_kernels();
+
+// The target of that name, or null with the reason in `why`.
+const Kernels* find_kernels(const std::string& name, std::string* why);
+
+// CPUs this process may run on, limited by the container's quota; at least 1.
+int default_threads();
+
+// Treats denormal floats as zero for a scope, as the kernels expect: states that decay towards zero would otherwise
+// slow every multiplication down a hundredfold.
+class FlushDenormals {
+ public:
+  FlushDenormals();
+  ~FlushDenormals();
+  FlushDenormals(const FlushDenormals&) = delete;
+  FlushDenormals& operator=(const FlushDenormals&) = delete;
+
+ private:
+  unsigned long saved_;
+};
+
+}  // namespace lstm_native

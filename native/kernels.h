@@ -1,0 +1,224 @@
+// The kernels every target fulfils, as plain structs and a table of functions. The TypeScript contract
+// (lib/kernels/contract.ts) is the specification: equations, shapes and accumulation rules stand there and hold here.
+// Kernels borrow all memory, check nothing, never throw, print or allocate; scratch comes from the context.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace lstm_native {
+
+class Arena;
+class ThreadPool;
+
+// What a call runs on: the caller's scratch memory and the process's threads.
+struct Context {
+  Arena* arena;
+  ThreadPool* pool;
+  int threads;
+};
+
+// C[M, N] = A·B (+ C if accumulate). A is [M, K], or [K, M] if transpose_a; B is [K, N], or [N, K] if transpose_b.
+struct GemmArgs {
+  int M, N, K;
+  const float* A;
+  std::ptrdiff_t lda;
+  const float* B;
+  std::ptrdiff_t ldb;
+  float* C;
+  std::ptrdiff_t ldc;
+  bool transpose_a, transpose_b, accumulate;
+};
+
+struct LinearArgs {
+  int N, I, O;
+  const float* x;
+  const float* weight;
+  const float* bias;  // may be null
+  float* y;
+  // Backward only; any of the gradients may be null.
+  const float* dy;
+  float* dx;
+  float* dweight;
+  float* dbias;
+};
+
+struct EmbeddingArgs {
+  int N, E;
+  const std::int32_t* indices;
+  const float* weight;
+  float* y;
+  const float* dy;
+  float* dweight;
+};
+
+struct LayerNormArgs {
+  int N, F;
+  const float* x;
+  const float* gain;   // may be null
+  const float* shift;  // may be null
+  float eps;
+  float* y;
+  float* mean;
+  float* rstd;
+  const float* dy;
+  float* dx;
+  float* dgain;
+  float* dshift;
+};
+
+struct SoftmaxArgs {
+  int N, C;
+  bool log;
+  const float* x;
+  float* y;
+  const float* dy;
+  float* dx;
+};
+
+struct CrossEntropyArgs {
+  int N, C;
+  const float* logits;
+  const std::int32_t* targets;
+  const float* class_weights;  // may be null
+  std::int32_t ignore_index;
+  float* dlogits;  // may be null
+  double sum, weight;  // results
+};
+
+enum class Unary { exp, log, sigmoid, tanh, relu, gelu, softplus, square, sqrt, abs, negate };
+enum class Binary { add, subtract, multiply, divide, maximum, minimum };
+enum class Reduction { sum, sum_of_squares, max_abs };
+
+struct UnaryBackwardArgs {
+  std::size_t n;
+  const float* x;
+  const float* y;
+  const float* dy;
+  float* dx;
+};
+
+struct SgdArgs {
+  std::size_t n;
+  float* weight;
+  const float* gradient;
+  float* velocity;  // may be null
+  double learning_rate, momentum, weight_decay, gradient_scale;
+  bool nesterov;
+};
+
+struct RmspropArgs {
+  std::size_t n;
+  float* weight;
+  const float* gradient;
+  float* square_average;
+  float* velocity;  // may be null
+  double learning_rate, alpha, eps, momentum, weight_decay, gradient_scale;
+};
+
+struct AdamArgs {
+  std::size_t n;
+  float* weight;
+  const float* gradient;
+  float* moment1;
+  float* moment2;
+  int step;
+  double learning_rate, beta1, beta2, eps, weight_decay, gradient_scale;
+  bool decoupled;
+};
+
+struct LstmShape {
+  int B, T, I, H, P;
+  bool layer_norm;
+  int R() const { return P > 0 ? P : H; }
+};
+
+// One layer and direction. The gradients of a backward call have the same shape and may each be null.
+template <typename Float>
+struct LstmWeights {
+  Float* weight_ih;
+  Float* weight_hh;
+  Float* bias_ih;
+  Float* bias_hh;
+  Float* weight_hr;
+  Float* peephole;
+  Float* norm_ih;
+  Float* norm_hh;
+  Float* norm_cell;
+};
+
+// Zoneout's mask: an array, or one number for every element, or (the number 0) none.
+struct Zoneout {
+  const float* mask;
+  float value;
+  bool any() const { return mask != nullptr || value != 0; }
+};
+
+struct LstmArgs : LstmShape {
+  bool reverse;
+  const std::int32_t* lengths;  // null: every sequence has T steps
+  LstmWeights<const float> weights;
+  const float* x;
+  std::ptrdiff_t x_batch_stride, x_time_stride;
+  const float* h0;              // null: zeros
+  const float* c0;              // null: zeros
+  const float* recurrent_mask;  // [B, R] or null
+  Zoneout zoneout_cell, zoneout_hidden;
+  float eps;
+  float* y;
+  std::ptrdiff_t y_batch_stride, y_time_stride;
+  float* hn;
+  float* cn;
+  float* cache;  // null: inference
+  // Backward only; the gradients out may be null.
+  const float* dy;
+  const float* dhn;
+  const float* dcn;
+  float* dx;
+  float* dh0;
+  float* dc0;
+  LstmWeights<float> dweights;
+};
+
+// The largest errors of exp, sigmoid and tanh on any target, in units in the last place; native/math/activations.h says
+// over which arguments. Measured over all floats (native_tests --exhaustive), rounded up.
+constexpr double kExpUlp = 1.0, kSigmoidUlp = 2.3, kTanhUlp = 2.6;
+
+struct Kernels {
+  const char* name;
+  int width;  // floats in a vector
+  void (*gemm)(const Context&, const GemmArgs&);
+  void (*linear_forward)(const Context&, const LinearArgs&);
+  void (*linear_backward)(const Context&, const LinearArgs&);
+  void (*embedding_forward)(const Context&, const EmbeddingArgs&);
+  void (*embedding_backward)(const Context&, const EmbeddingArgs&);
+  void (*layer_norm_forward)(const Context&, const LayerNormArgs&);
+  void (*layer_norm_backward)(const Context&, const LayerNormArgs&);
+  void (*softmax_forward)(const Context&, const SoftmaxArgs&);
+  void (*softmax_backward)(const Context&, const SoftmaxArgs&);
+  void (*softmax_cross_entropy)(const Context&, CrossEntropyArgs&);
+  void (*unary_forward)(const Context&, Unary, std::size_t n, const float* x, float* y);
+  void (*unary_backward)(const Context&, Unary, const UnaryBackwardArgs&);
+  void (*binary)(const Context&, Binary, std::size_t n, const float* a, const float* b, float* y);
+  void (*axpy)(const Context&, std::size_t n, float alpha, const float* x, float* y);
+  void (*multiply_add)(const Context&, std::size_t n, const float* a, const float* b, float* y);
+  void (*add_rows)(const Context&, int N, int F, const float* x, float* y);
+  void (*sum_rows)(const Context&, int N, int F, const float* x, float* y);
+  double (*reduce)(const Context&, Reduction, std::size_t n, const float* x);
+  void (*bernoulli)(const Context&, std::size_t n, float* out, std::uint32_t seed, double probability, float value);
+  void (*sgd_step)(const Context&, const SgdArgs&);
+  void (*rmsprop_step)(const Context&, const RmspropArgs&);
+  void (*adam_step)(const Context&, const AdamArgs&);
+  std::size_t (*lstm_cache_length)(const LstmShape&);
+  void (*lstm_forward)(const Context&, const LstmArgs* directions, int count);
+  void (*lstm_backward)(const Context&, const LstmArgs* directions, int count);
+  // exp, sigmoid and tanh of native/math/activations.h, for the accuracy tests.
+  void (*activation)(Unary, std::size_t n, const float* x, float* y);
+};
+
+// The table of a target, or null where this build has none (NEON on x86 and the reverse).
+const Kernels* scalar_kernels();
+const Kernels* avx2_kernels();
+const Kernels* avx512_kernels();
+const Kernels* neon_kernels();
+
+}  // namespace lstm_native

@@ -1,0 +1,310 @@
+// One LSTM layer and direction backward through time.
+//
+// Per step only what the recurrence needs: dh = dgates·W_hh and the pointwise part, which turns the activations kept by the
+// forward pass into the gradients of the gates' sums, in place. Afterwards the gradients of weights, biases and input are
+// single products and sums over all steps.
+#pragma once
+
+namespace lstm_native::LSTM_TARGET {
+
+struct Backward {
+  const Context* context;
+  const LstmArgs* args;
+  Schedule schedule;
+  Cache cache;
+  bool by_units;
+  float* hidden_panels;      // [panels of R][4H][kPanelColumns]: W_hh, contracted over the gates
+  float* projection_panels;  // [panels of H][P][kPanelColumns]
+  float* dc;                 // [B][H] gradient of the cell carried back
+  float* carry;              // [B][R] gradient of h that zoneout passes by the step, or null
+  float* d_output;           // [N][R] gradient of a projection's result, or null
+  float* raw_cell;           // [N][H] ĉ, for the peepholes' gradient under zoneout, or null
+  float* d_hidden_sums;      // [B][4H] gradient of h·W_hhᵀ of the step above, layer normalisation only
+  float* d_normalized;       // [N][H] gradient of the normalised cell
+  float* cell_hat;           // [N][H] normalised cell before gain and shift
+  float* rows;               // [threads][kRows][2H] working rows
+  float* zeros;
+  Barrier barrier;
+
+  BRICK_MEMBER const float* previous_cell_row(int s, int r) const {
+    if (s > 0) return cache.cells + static_cast<std::ptrdiff_t>(schedule.number(r, s - 1)) * args->H;
+    return args->c0 ? args->c0 + static_cast<std::ptrdiff_t>(schedule.order[r]) * args->H : zeros;
+  }
+  BRICK_MEMBER const float* previous_output_row(int s, int r) const {
+    if (s > 0) return args->y + output_offset(*args, schedule, r, s - 1);
+    return args->h0 ? args->h0 + static_cast<std::ptrdiff_t>(schedule.order[r]) * args->R() : zeros;
+  }
+  BRICK_MEMBER float* gates_row(int s, int r) const {
+    return cache.gates + 4 * static_cast<std::ptrdiff_t>(schedule.number(r, s)) * args->H;
+  }
+  // What step s + 1 sent back through W_hh.
+  BRICK_MEMBER const float* hidden_sums_gradient(int s, int r) const {
+    if (args->layer_norm) return d_hidden_sums + 4 * static_cast<std::ptrdiff_t>(r) * args->H;
+    return gates_row(s + 1, r);
+  }
+  BRICK_MEMBER const float* mask_row(const Zoneout& zoneout, int s, int r, int width) const {
+    if (zoneout.mask == nullptr) return nullptr;
+    const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(schedule.order[r]) * args->T + schedule.time(r, s);
+    return zoneout.mask + row * width;
+  }
+};
+
+// The gradient of h[s] of n units from column j on: from above (dy), from the next step (`recurrent`), from the final state.
+// Returns that of ĥ; what zoneout passes by goes into the carry. With s = -1 the "step" is the initial state.
+BRICK V gradient_of_output(const Backward& run, int s, int r, int j, V recurrent, int n) {
+  const LstmArgs& args = *run.args;
+  const std::ptrdiff_t state = static_cast<std::ptrdiff_t>(run.schedule.order[r]) * args.R() + j;
+  V dh = recurrent;
+  if (args.recurrent_mask != nullptr) dh = mul(dh, load(args.recurrent_mask + state, n));
+  if (run.carry != nullptr) dh = add(dh, load(run.carry + static_cast<std::ptrdiff_t>(r) * args.R() + j, n));
+  if (args.dhn != nullptr && s == run.schedule.length[r] - 1) dh = add(dh, load(args.dhn + state, n));
+  if (s < 0) return dh;
+  if (args.dy != nullptr) dh = add(dh, load(args.dy + output_offset(args, run.schedule, r, s) + j, n));
+  if (run.carry != nullptr) {
+    const float* mask = run.mask_row(args.zoneout_hidden, s, r, args.R());
+    const V passed = mul(zoneout_at(args.zoneout_hidden, mask ? mask + j : nullptr, n), dh);
+    store(run.carry + static_cast<std::ptrdiff_t>(r) * args.R() + j, passed, n);
+    dh = sub(dh, passed);
+  }
+  return dh;
+}
+
+BRICK CellGradient cell_gradient(const Backward& run, int s, int r, int unit) {
+  const LstmArgs& args = *run.args;
+  const float* mask = run.mask_row(args.zoneout_cell, s, r, args.H);
+  CellGradient cell;
+  cell.gates = run.gates_row(s, r) + unit;
+  cell.gate_stride = args.H;
+  cell.c_previous = run.previous_cell_row(s, r) + unit;
+  cell.peephole = args.weights.peephole ? args.weights.peephole + unit : nullptr;
+  cell.peephole_stride = args.H;
+  cell.zoneout_mask = mask ? mask + unit : nullptr;
+  cell.dc = run.dc + static_cast<std::ptrdiff_t>(r) * args.H + unit;
+  const std::ptrdiff_t number = run.schedule.number(r, s);
+  cell.raw_cell = run.raw_cell ? run.raw_cell + number * args.H + unit : nullptr;
+  return cell;
+}
+
+// From the gradient of o∘tanh(ĉ) to those of the sums, without layer normalisation.
+BRICK void squashed_backward(const Backward& run, int s, int r, int unit, V d_squashed, int n) {
+  const CellGradient cell = cell_gradient(run, s, r, unit);
+  const CellActivations a = load_activations(cell, n);
+  const V t = tanh(a.c);
+  const V d_raw_cell = mul(mul(d_squashed, a.o), fnma(t, t, set(1.0f)));
+  cell_backward(cell, run.args->zoneout_cell, a, mul(d_squashed, t), d_raw_cell, n);
+}
+
+// The gradient that step s + 1 sends to h[s], for R rows and one panel of columns; rows from `alive` on send none.
+template <int R>
+BRICK void recurrent_gradient(const Backward& run, int s, int m, int panel, Tile<R>& tile) {
+  const LstmArgs& args = *run.args;
+  const int K = 4 * args.H;
+  const int alive = s + 1 < run.schedule.steps ? run.schedule.active[s + 1] : 0;
+  tile.clear();
+  if (m >= alive) return;
+  const float* rows[R];
+  for (int r = 0; r < R; r++) rows[r] = m + r < alive ? run.hidden_sums_gradient(s, m + r) : nullptr;
+  // A dead row reads its neighbour's numbers and drops the result: one tile serves the whole block.
+  for (int r = 1; r < R; r++) rows[r] = rows[r] ? rows[r] : rows[0];
+  tile.multiply(RowsOfA{rows}, run.hidden_panels + static_cast<std::size_t>(panel) * kPanelColumns * K, K);
+  for (int r = 0; r < R; r++) {
+    for (int j = 0; j < 4; j++) tile.sum[r][j] = m + r < alive ? tile.sum[r][j] : zero();
+  }
+}
+
+enum class Stage { plain, projected, normalized, initial };
+
+// Step s of rows [m, m + R): the gradient of h through one panel of columns and what follows from it.
+template <int R>
+static void gradient_tile(const Backward& run, Stage stage, int s, int m, int panel, float* work) {
+  const LstmArgs& args = *run.args;
+  Tile<R> tile;
+  recurrent_gradient<R>(run, s, m, panel, tile);
+  for (int r = 0; r < R; r++) {
+    for (int j = 0; j < 4; j++) {
+      const int column = panel * kPanelColumns + j * kWidth, n = args.R() - column;
+      if (n <= 0) break;
+      const V dh = gradient_of_output(run, s, m + r, column, tile.sum[r][j], n);
+      if (stage == Stage::plain) {
+        squashed_backward(run, s, m + r, column, dh, n);
+      } else if (stage == Stage::projected) {
+        store(run.d_output + static_cast<std::ptrdiff_t>(run.schedule.number(m + r, s)) * args.P + column, dh, n);
+      } else if (stage == Stage::normalized) {
+        store(work + static_cast<std::ptrdiff_t>(r) * 2 * args.H + column, dh, n);
+      } else {
+        float* dh0 = args.dh0 + static_cast<std::ptrdiff_t>(run.schedule.order[m + r]) * args.R() + column;
+        store(dh0, add(load(dh0, n), dh), n);
+      }
+    }
+  }
+}
+
+template <int R>
+static void gradient_tile_of(int rows, const Backward& run, Stage stage, int s, int m, int panel, float* work) {
+  if (rows == R) {
+    gradient_tile<R>(run, stage, s, m, panel, work);
+  } else if constexpr (R > 1) {
+    gradient_tile_of<R - 1>(rows, run, stage, s, m, panel, work);
+  }
+}
+
+// The gradient of a projection's operand, o∘tanh(..), through one panel of units.
+template <int R>
+static void projection_gradient_tile(const Backward& run, int s, int m, int panel, float* work) {
+  const LstmArgs& args = *run.args;
+  const float* rows[R];
+  for (int r = 0; r < R; r++) {
+    rows[r] = run.d_output + static_cast<std::ptrdiff_t>(run.schedule.number(m + r, s)) * args.P;
+  }
+  Tile<R> tile;
+  tile.clear();
+  tile.multiply(RowsOfA{rows}, run.projection_panels + static_cast<std::size_t>(panel) * kPanelColumns * args.P, args.P);
+  for (int r = 0; r < R; r++) {
+    for (int j = 0; j < 4; j++) {
+      const int unit = panel * kPanelColumns + j * kWidth, n = args.H - unit;
+      if (n <= 0) break;
+      if (args.layer_norm) {
+        store(work + static_cast<std::ptrdiff_t>(r) * 2 * args.H + unit, tile.sum[r][j], n);
+      } else {
+        squashed_backward(run, s, m + r, unit, tile.sum[r][j], n);
+      }
+    }
+  }
+}
+
+template <int R>
+static void projection_gradient_tile_of(int rows, const Backward& run, int s, int m, int panel, float* work) {
+  if (rows == R) {
+    projection_gradient_tile<R>(run, s, m, panel, work);
+  } else if constexpr (R > 1) {
+    projection_gradient_tile_of<R - 1>(rows, run, s, m, panel, work);
+  }
+}
+
+#include "normalized_backward.inl.h"
+
+static void backward_step(const Backward& run, const Share& mine, int s) {
+  const LstmArgs& args = *run.args;
+  const int active = run.schedule.active[s];
+  if (args.P == 0 && !args.layer_norm) {
+    for (int i = mine.panel0; i < mine.panel1; i++) {
+      const int panel = (s & 1) == 0 ? i : mine.panel0 + mine.panel1 - 1 - i;
+      for (int m = mine.row0 * kRows; m < active; m += mine.row_step * kRows) {
+        gradient_tile_of<kRows>(rows_in_block(active, m), run, Stage::plain, s, m, panel, nullptr);
+      }
+    }
+    return;
+  }
+  // Whole rows in stages; these are shared out by rows, so that a thread meets nobody.
+  float* work = run.rows + static_cast<std::size_t>(mine.index) * kRows * 2 * args.H;
+  for (int m = mine.row0 * kRows; m < active; m += mine.row_step * kRows) {
+    const int rows = rows_in_block(active, m);
+    const Stage stage = args.P > 0 ? Stage::projected : Stage::normalized;
+    for (int panel = 0; panel < panels_of(args.R()); panel++) {
+      gradient_tile_of<kRows>(rows, run, stage, s, m, panel, work);
+    }
+    if (args.P > 0) {
+      for (int panel = 0; panel < panels_of(args.H); panel++) {
+        projection_gradient_tile_of<kRows>(rows, run, s, m, panel, work);
+      }
+    }
+    if (args.layer_norm) {
+      for (int r = 0; r < rows; r++) normalized_gradient_row(run, s, m + r, work + r * 2 * static_cast<std::ptrdiff_t>(args.H));
+    }
+  }
+}
+
+static void pack_backward(const Backward& run, int index, int count) {
+  const LstmArgs& args = *run.args;
+  int first, last;
+  share(panels_of(args.R()), index, count, &first, &last);
+  for (int panel = first; panel < last; panel++) {
+    pack_columns(args.weights.weight_hh, 4 * args.H, args.R(), panel,
+                 run.hidden_panels + static_cast<std::size_t>(panel) * kPanelColumns * 4 * args.H);
+  }
+  if (args.P == 0) return;
+  share(panels_of(args.H), index, count, &first, &last);
+  for (int panel = first; panel < last; panel++) {
+    pack_columns(args.weights.weight_hr, args.P, args.H, panel,
+                 run.projection_panels + static_cast<std::size_t>(panel) * kPanelColumns * args.P);
+  }
+}
+
+static void backward_share(void* data, int index, int count) {
+  Backward& run = *static_cast<Backward*>(data);
+  const LstmArgs& args = *run.args;
+  const bool by_units = run.by_units && count > 1;
+  const Share mine = Share::of(by_units, 0, panels_of(args.R()), index, count);
+  pack_backward(run, index, count);
+  const std::size_t H = args.H, R = args.R();
+  for (int r = index; r < args.B; r += count) {
+    const int b = run.schedule.order[r];
+    if (args.dcn != nullptr) {
+      std::memcpy(run.dc + r * H, args.dcn + b * H, sizeof(float) * H);
+    } else {
+      std::memset(run.dc + r * H, 0, sizeof(float) * H);
+    }
+    if (run.carry != nullptr) std::memset(run.carry + r * R, 0, sizeof(float) * R);
+  }
+  run.barrier.wait(count);
+  for (int s = run.schedule.steps - 1; s >= 0; s--) {
+    backward_step(run, mine, s);
+    if (by_units) run.barrier.wait(count);
+  }
+  if (args.dh0 != nullptr) {
+    for (int panel = mine.panel0; panel < mine.panel1; panel++) {
+      for (int m = mine.row0 * kRows; m < args.B; m += mine.row_step * kRows) {
+        gradient_tile_of<kRows>(rows_in_block(args.B, m), run, Stage::initial, -1, m, panel, nullptr);
+      }
+    }
+  }
+  run.barrier.wait(count);
+  if (args.dc0 != nullptr) {
+    for (int r = index; r < args.B; r += count) {
+      float* dc0 = args.dc0 + static_cast<std::size_t>(run.schedule.order[r]) * H;
+      for (std::size_t j = 0; j < H; j++) dc0[j] += run.dc[r * H + j];
+    }
+  }
+}
+
+#include "parameter_gradients.inl.h"
+
+static void lstm_backward_one(const Context& context, const LstmArgs& args) {
+  if (args.B == 0) return;
+  Arena& arena = *context.arena;
+  const std::size_t B = args.B, H = args.H, R = args.R();
+  const double work = 4.0 * H * R * B * args.T;
+  const int threads = useful_threads(context, work);
+  Backward run = {};
+  run.context = &context;
+  run.args = &args;
+  run.schedule = make_schedule(context, args);
+  run.cache = cache_sections(args, args.cache);
+  run.by_units = share_by_units(args, threads);
+  const std::size_t N = run.schedule.rows();
+  run.hidden_panels = arena.take<float>(static_cast<std::size_t>(panels_of(args.R())) * kPanelColumns * 4 * H);
+  run.dc = arena.take<float>(B * H);
+  if (args.zoneout_hidden.any()) run.carry = arena.take<float>(B * R);
+  if (args.P > 0) {
+    run.projection_panels = arena.take<float>(static_cast<std::size_t>(panels_of(args.H)) * kPanelColumns * args.P);
+    run.d_output = arena.take<float>(N * args.P);
+  }
+  if (args.dweights.peephole != nullptr) run.raw_cell = arena.take<float>(N * H);
+  if (args.layer_norm) {
+    run.d_hidden_sums = arena.take<float>(B * 4 * H);
+    run.d_normalized = arena.take<float>(N * H);
+    run.cell_hat = arena.take<float>(N * H);
+  }
+  if (args.layer_norm || args.P > 0) run.rows = arena.take<float>(threads * kRows * 2 * H);
+  const std::size_t longest = H > R ? H : R;
+  run.zeros = arena.take<float>(longest);
+  std::memset(run.zeros, 0, sizeof(float) * longest);
+  context.pool->run(threads, backward_share, &run);
+  parameter_gradients(run);
+}
+
+static void lstm_backward(const Context& context, const LstmArgs* directions, int count) {
+  for (int d = 0; d < count; d++) lstm_backward_one(context, directions[d]);
+}
+
+}  // namespace lstm_native::LSTM_TARGET

@@ -1,0 +1,132 @@
+// What forward and backward share: which sequences are alive at which step, where their rows lie, and how the work is
+// shared out.
+//
+// Sequences are ordered from the longest to the shortest, so that those alive at step s are rows [0, active[s]) and padding
+// costs nothing. Row r at step s is number first[s] + r of the packed arrays (gates, cells, ...).
+#pragma once
+
+namespace lstm_native::LSTM_TARGET {
+
+struct Schedule {
+  int B, steps;
+  const int* order;   // [B] the sequence that row r holds
+  const int* length;  // [B] its length
+  const int* active;  // [steps] rows alive at step s
+  const int* first;   // [steps + 1] number of (s, 0)
+  bool reverse;
+
+  BRICK_MEMBER int time(int r, int s) const { return reverse ? length[r] - 1 - s : s; }
+  BRICK_MEMBER int number(int r, int s) const { return first[s] + r; }
+  BRICK_MEMBER int rows() const { return first[steps]; }
+};
+
+static Schedule make_schedule(const Context& context, const LstmArgs& args) {
+  const int B = args.B, T = args.T;
+  int* order = context.arena->take<int>(B);
+  int* length = context.arena->take<int>(B);
+  int* active = context.arena->take<int>(T);
+  int* first = context.arena->take<int>(T + 1);
+  // Counting sort, stable: equal lengths keep the order of the batch.
+  int* start = context.arena->take<int>(T + 2);
+  std::memset(start, 0, sizeof(int) * (T + 2));
+  for (int b = 0; b < B; b++) start[T - (args.lengths ? args.lengths[b] : T) + 1]++;
+  for (int i = 0; i <= T; i++) start[i + 1] += start[i];
+  for (int b = 0; b < B; b++) {
+    const int n = args.lengths ? args.lengths[b] : T;
+    const int r = start[T - n]++;
+    order[r] = b;
+    length[r] = n;
+  }
+  const int steps = B > 0 ? length[0] : 0;
+  int alive = B;
+  first[0] = 0;
+  for (int s = 0; s < steps; s++) {
+    while (length[alive - 1] <= s) alive--;
+    active[s] = alive;
+    first[s + 1] = first[s] + alive;
+  }
+  return {B, steps, order, length, active, first, args.reverse};
+}
+
+// The sections of the cache, each with a row for every (sequence, step).
+struct Cache {
+  float* gates;       // [N][4H] activations i, f, g, o; after the backward pass the gradients of the gates' sums
+  float* cells;       // [N][H] c[t]
+  float* squashed;    // [N][H] o∘tanh(..), what a projection multiplies
+  float* input_hat;   // [N][4H] normalised x·W_ihᵀ; later the gradient of x·W_ihᵀ
+  float* hidden_hat;  // [N][4H] normalised h·W_hhᵀ; likewise
+  float* statistics;  // [N][4] 1/deviation of both, mean and 1/deviation of the cell
+};
+
+static std::size_t cache_floats_per_row(const LstmShape& shape) {
+  std::size_t floats = 5 * static_cast<std::size_t>(shape.H);
+  if (shape.P > 0) floats += shape.H;
+  if (shape.layer_norm) floats += 8 * static_cast<std::size_t>(shape.H) + 4;
+  return floats;
+}
+
+static std::size_t lstm_cache_length(const LstmShape& shape) {
+  return cache_floats_per_row(shape) * shape.B * shape.T;
+}
+
+static Cache cache_sections(const LstmShape& shape, float* memory) {
+  const std::size_t N = static_cast<std::size_t>(shape.B) * shape.T, H = shape.H;
+  Cache cache = {};
+  cache.gates = memory;
+  cache.cells = memory + 4 * N * H;
+  memory = cache.cells + N * H;
+  if (shape.P > 0) {
+    cache.squashed = memory;
+    memory += N * H;
+  }
+  if (shape.layer_norm) {
+    cache.input_hat = memory;
+    cache.hidden_hat = memory + 4 * N * H;
+    cache.statistics = memory + 8 * N * H;
+  }
+  return cache;
+}
+
+// A leading dimension for rows of n floats that keeps rows in lines of their own and out of each other's cache sets:
+// rows a multiple of 256 bytes apart would meet in a few sets of L1.
+BRICK std::ptrdiff_t row_stride(int n) {
+  const std::ptrdiff_t lines = (n + 15) / 16;
+  return (lines % 4 == 0 ? lines + 1 : lines) * 16;
+}
+
+// How a call is shared out. By rows: each thread takes sequences through all steps and meets nobody. By units: each
+// thread keeps its slice of the weights in its own cache, and all meet after each step to exchange h.
+struct Share {
+  bool by_units;
+  int index, count;
+  int unit0, unit1;     // blocks of kWidth units
+  int panel0, panel1;   // panels of kPanelColumns
+  int row0, row_step;   // blocks of kRows rows: row0, row0 + row_step, ...
+
+  static BRICK_MEMBER Share of(bool by_units, int unit_count, int panel_count, int index, int count) {
+    Share s = {by_units, index, count, 0, unit_count, 0, panel_count, 0, 1};
+    if (by_units) {
+      share(unit_count, index, count, &s.unit0, &s.unit1);
+      share(panel_count, index, count, &s.panel0, &s.panel1);
+    } else {
+      s.row0 = index;
+      s.row_step = count;
+    }
+    return s;
+  }
+};
+
+// Sequences are shared out where each thread gets a tile's worth of them, or where a step needs whole rows.
+BRICK bool share_by_units(const LstmArgs& args, int threads) {
+  return threads > 1 && args.P == 0 && !args.layer_norm && args.B < threads * 4;
+}
+
+BRICK const float* input_row(const LstmArgs& args, const Schedule& schedule, int r, int s) {
+  return args.x + schedule.order[r] * args.x_batch_stride + schedule.time(r, s) * args.x_time_stride;
+}
+
+BRICK std::ptrdiff_t output_offset(const LstmArgs& args, const Schedule& schedule, int r, int s) {
+  return schedule.order[r] * args.y_batch_stride + schedule.time(r, s) * args.y_time_stride;
+}
+
+}  // namespace lstm_native::LSTM_TARGET

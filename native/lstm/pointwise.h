@@ -1,0 +1,111 @@
+// What happens to a unit between its gates' sums and its new state, and the way back. Equations in
+// lib/kernels/contract.ts. All functions work on `n` valid lanes of one block of units, of one row.
+#pragma once
+
+namespace lstm_native::LSTM_TARGET {
+
+// z∘previous + (1 - z)∘fresh
+BRICK V zone(V z, V previous, V fresh) { return fma(z, sub(previous, fresh), fresh); }
+
+BRICK V zoneout_at(const Zoneout& zoneout, const float* mask, int n) {
+  return mask != nullptr ? load(mask, n) : set(zoneout.value);
+}
+
+// Where one row's block of units is read and written. Null where the option is off.
+struct CellRow {
+  const float* c_previous;
+  float* c;
+  float* gates;  // training: activations i, f, g, o are kept, `gate_stride` apart
+  std::ptrdiff_t gate_stride;
+  const float* peephole;  // [3][H], i, f, o
+  std::ptrdiff_t peephole_stride;
+  const float* zoneout_mask;
+};
+
+// Gates and cell from the sums of a tile's row. Returns the raw cell ĉ, which the output sees, and the output gate.
+BRICK void cell_forward(const CellRow& row, const Zoneout& zoneout, const float* sums, std::ptrdiff_t sum_stride, int n,
+                        V* raw_cell, V* output_gate) {
+  V i = load(sums, n), f = load(sums + sum_stride, n), g = load(sums + 2 * sum_stride, n);
+  V o = load(sums + 3 * sum_stride, n);
+  const V c_previous = load(row.c_previous, n);
+  if (row.peephole != nullptr) {
+    i = fma(load(row.peephole, n), c_previous, i);
+    f = fma(load(row.peephole + row.peephole_stride, n), c_previous, f);
+  }
+  i = sigmoid(i);
+  f = sigmoid(f);
+  g = tanh(g);
+  const V c = fma(f, c_previous, mul(i, g));
+  if (row.peephole != nullptr) o = fma(load(row.peephole + 2 * row.peephole_stride, n), c, o);
+  o = sigmoid(o);
+  if (row.gates != nullptr) {
+    store(row.gates, i, n);
+    store(row.gates + row.gate_stride, f, n);
+    store(row.gates + 2 * row.gate_stride, g, n);
+    store(row.gates + 3 * row.gate_stride, o, n);
+  }
+  store(row.c, zoneout.any() ? zone(zoneout_at(zoneout, row.zoneout_mask, n), c_previous, c) : c, n);
+  *raw_cell = c;
+  *output_gate = o;
+}
+
+// The way back. Reads the activations that cell_forward kept and overwrites them with the gradients of the four sums.
+struct CellGradient {
+  float* gates;
+  std::ptrdiff_t gate_stride;
+  const float* c_previous;
+  const float* peephole;
+  std::ptrdiff_t peephole_stride;
+  const float* zoneout_mask;
+  float* dc;        // in: gradient of c[t]; out: of c[t-1]
+  float* raw_cell;  // out: ĉ, where the peepholes' gradient needs it
+};
+
+// d_output is the gradient of o∘tanh(s), s the squashed cell: ĉ itself, or its normalisation, whose gradient the caller
+// then passes as d_cell with `squashed` given.
+struct CellActivations {
+  V i, f, g, o, c_previous, c;
+};
+
+BRICK CellActivations load_activations(const CellGradient& cell, int n) {
+  CellActivations a;
+  a.i = load(cell.gates, n);
+  a.f = load(cell.gates + cell.gate_stride, n);
+  a.g = load(cell.gates + 2 * cell.gate_stride, n);
+  a.o = load(cell.gates + 3 * cell.gate_stride, n);
+  a.c_previous = load(cell.c_previous, n);
+  a.c = fma(a.f, a.c_previous, mul(a.i, a.g));
+  return a;
+}
+
+// From the gradients of the output gate's activation and of ĉ as the output sees it, to all that depends on them.
+BRICK void cell_backward(const CellGradient& cell, const Zoneout& zoneout, const CellActivations& a, V d_gate_o,
+                         V d_raw_cell, int n) {
+  const V one = set(1.0f);
+  V d_sum_o = mul(d_gate_o, mul(a.o, sub(one, a.o)));
+  V d_c = load(cell.dc, n);
+  V d_c_previous = zero();
+  if (zoneout.any()) {
+    const V z = zoneout_at(zoneout, cell.zoneout_mask, n);
+    d_c_previous = mul(z, d_c);
+    d_c = sub(d_c, d_c_previous);
+  }
+  d_c = add(d_c, d_raw_cell);
+  if (cell.peephole != nullptr) d_c = fma(load(cell.peephole + 2 * cell.peephole_stride, n), d_sum_o, d_c);
+  const V d_sum_i = mul(mul(d_c, a.g), mul(a.i, sub(one, a.i)));
+  const V d_sum_f = mul(mul(d_c, a.c_previous), mul(a.f, sub(one, a.f)));
+  const V d_sum_g = mul(mul(d_c, a.i), fnma(a.g, a.g, one));
+  d_c_previous = fma(d_c, a.f, d_c_previous);
+  if (cell.peephole != nullptr) {
+    d_c_previous = fma(load(cell.peephole, n), d_sum_i, d_c_previous);
+    d_c_previous = fma(load(cell.peephole + cell.peephole_stride, n), d_sum_f, d_c_previous);
+  }
+  if (cell.raw_cell != nullptr) store(cell.raw_cell, a.c, n);
+  store(cell.dc, d_c_previous, n);
+  store(cell.gates, d_sum_i, n);
+  store(cell.gates + cell.gate_stride, d_sum_f, n);
+  store(cell.gates + 2 * cell.gate_stride, d_sum_g, n);
+  store(cell.gates + 3 * cell.gate_stride, d_sum_o, n);
+}
+
+}  // namespace lstm_native::LSTM_TARGET

@@ -1,0 +1,21 @@
+// The kernels, written once: included by each target file after its simd header, with LSTM_TARGET naming the namespace.
+// Inside a target region lambdas and templates of the standard library are off limits: they would be compiled
+// for the baseline, or for this target where others can reach them.
+#include "../math/activations.h"
+// (the order of what follows is the order of dependence)
+#include "../gemm/tile.h"
+#include "../gemm/gemm.h"
+#include "../elementwise/elementwise.h"
+#include "../elementwise/functions.h"
+#include "../elementwise/sums.h"
+#include "../elementwise/pointwise.h"
+#include "../elementwise/normalization.h"
+#include "../elementwise/softmax.h"
+#include "../elementwise/linear.h"
+#include "../elementwise/optimizers.h"
+#include "../lstm/packing.h"
+#include "../lstm/pointwise.h"
+#include "../lstm/driver.h"
+#include "../lstm/forward.h"
+#include "../lstm/backward.h"
+#include "table.inl.h"

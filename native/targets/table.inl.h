@@ -1,0 +1,38 @@
+// The table of this target.
+namespace lstm_native::LSTM_TARGET {
+
+#define LSTM_NAME_OF(target) #target
+#define LSTM_NAME(target) LSTM_NAME_OF(target)
+
+static const Kernels kTable = {
+    LSTM_NAME(LSTM_TARGET),
+    kWidth,
+    gemm,
+    linear_forward,
+    linear_backward,
+    embedding_forward,
+    embedding_backward,
+    layer_norm_forward,
+    layer_norm_backward,
+    softmax_forward,
+    softmax_backward,
+    softmax_cross_entropy,
+    unary_forward,
+    unary_backward,
+    binary,
+    axpy,
+    multiply_add,
+    add_rows,
+    sum_rows,
+    reduce,
+    bernoulli,
+    sgd_step,
+    rmsprop_step,
+    adam_step,
+    lstm_cache_length,
+    lstm_forward,
+    lstm_backward,
+    activation,
+};
+
+}  // namespace lstm_native::LSTM_TARGET

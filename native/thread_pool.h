@@ -1,0 +1,80 @@
+// The process's one pool of worker threads. Idle workers sleep; nothing spins between calls.
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace lstm_native {
+
+// A task runs on `count` threads at once, each told its index; index 0 is the caller.
+using Task = void (*)(void* data, int index, int count);
+
+class ThreadPool {
+ public:
+  static ThreadPool& instance();
+
+  // Runs task(data, 0..count-1) and returns when all have ended. If the pool is at work for another JavaScript
+  // thread, or has fewer workers, it runs on fewer threads: `count` as the task sees it says how many.
+  void run(int count, Task task, void* data);
+
+ private:
+  ThreadPool() = default;
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+  void start_workers(int count);
+  void work(int index);
+
+  std::mutex busy_;  // held by the JavaScript thread that uses the workers
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<std::thread> workers_;
+  Task task_ = nullptr;
+  void* data_ = nullptr;
+  int count_ = 0;
+  unsigned long generation_ = 0;
+  bool stopping_ = false;
+  std::atomic<int> running_{0};
+};
+
+// Where the threads of one task wait for each other between dependent steps. It spins, since the wait is shorter than
+// a sleep would be, and yields once it has spun longer than a step should take.
+class Barrier {
+ public:
+  Barrier() = default;
+
+  void wait(int count) {
+    if (count == 1) return;
+    const unsigned phase = phase_.load(std::memory_order_relaxed);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == count) {
+      arrived_.store(0, std::memory_order_relaxed);
+      phase_.store(phase + 1, std::memory_order_release);
+      return;
+    }
+    for (int spins = 0; phase_.load(std::memory_order_acquire) == phase; spins++) {
+      if (spins < kSpins) {
+        pause();
+      } else {
+        std::this_thread::yield();
+      }
+    }
+  }
+
+ private:
+  static constexpr int kSpins = 2000;  // some 40 µs, after which the peer has probably lost its core
+
+  static void pause() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+  }
+
+  alignas(64) std::atomic<int> arrived_{0};
+  alignas(64) std::atomic<unsigned> phase_{0};
+};
+
+}  // namespace lstm_native
