@@ -110,6 +110,11 @@ describe('noGrad', () => {
       }),
     ).toThrow('inside')
     expect(square(x).requiresGrad).toBe(true)
+    const afterInner = noGrad(() => {
+      noGrad(() => square(x))
+      return square(x)
+    })
+    expect(afterInner.requiresGrad).toBe(false)
   })
 })
 
