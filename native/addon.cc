@@ -346,10 +346,10 @@ void sgd_step(const Napi::CallbackInfo& info) {
   args.weight = a.floats("weight", args.n);
   args.gradient = a.floats("gradient", args.n);
   args.velocity = a.optional_floats("velocity", args.n);
-  args.learning_rate = real(a, "learningRate");
-  args.momentum = real(a, "momentum");
-  args.weight_decay = real(a, "weightDecay");
-  args.gradient_scale = real(a, "gradientScale");
+  args.learning_rate = a.number("learningRate");
+  args.momentum = a.number("momentum");
+  args.weight_decay = a.number("weightDecay");
+  args.gradient_scale = a.number("gradientScale");
   args.nesterov = a.flag("nesterov");
   const Call call(info);
   call.kernels.sgd_step(call.context, args);
@@ -363,12 +363,12 @@ void rmsprop_step(const Napi::CallbackInfo& info) {
   args.gradient = a.floats("gradient", args.n);
   args.square_average = a.floats("squareAverage", args.n);
   args.velocity = a.optional_floats("velocity", args.n);
-  args.learning_rate = real(a, "learningRate");
-  args.alpha = real(a, "alpha");
-  args.eps = real(a, "eps");
-  args.momentum = real(a, "momentum");
-  args.weight_decay = real(a, "weightDecay");
-  args.gradient_scale = real(a, "gradientScale");
+  args.learning_rate = a.number("learningRate");
+  args.alpha = a.number("alpha");
+  args.eps = a.number("eps");
+  args.momentum = a.number("momentum");
+  args.weight_decay = a.number("weightDecay");
+  args.gradient_scale = a.number("gradientScale");
   const Call call(info);
   call.kernels.rmsprop_step(call.context, args);
 }
@@ -388,7 +388,7 @@ void adam_step(const Napi::CallbackInfo& info) {
   args.eps = a.number("eps");
   args.weight_decay = a.number("weightDecay");
   args.decoupled = a.flag("decoupled");
-  args.gradient_scale = real(a, "gradientScale");
+  args.gradient_scale = a.number("gradientScale");
   const Call call(info);
   call.kernels.adam_step(call.context, args);
 }
