@@ -70,22 +70,22 @@ export function cosine(options: { length?: number; minimum?: number; unit?: Unit
 }
 
 /**
- * Rises in a line to the base rate, reached at t = length, and goes on with the schedule `then`, whose time starts there.
+ * Rises in a line to the base rate, reached at t = length, and goes on with the schedule `next`, whose time starts there.
  * The rate is base·(start + (1 - start)·t/length), as torch.optim.lr_scheduler.LinearLR with `start_factor`.
  *
  * @param options.start the first rate as a part of the base; default 1/length, so that no update is wasted
  * @param options.unit default 'step'
- * @param options.then default: the rate stays
+ * @param options.next default: the rate stays
  */
-export function warmUp(options: { length: number; start?: number; unit?: Unit; then?: Schedule }): Schedule {
-  refuseUnknownOptions('warmUp', options, ['length', 'start', 'unit', 'then'])
-  const { length, start = 1 / options.length, unit = 'step', then } = options
+export function warmUp(options: { length: number; start?: number; unit?: Unit; next?: Schedule }): Schedule {
+  refuseUnknownOptions('warmUp', options, ['length', 'start', 'unit', 'next'])
+  const { length, start = 1 / options.length, unit = 'step', next } = options
   requireInteger('warmUp', 'length', length)
   requireNumber('warmUp', 'start', start, { low: 0, high: 1 })
   requireUnit('warmUp', unit)
   return {
     begin() {
-      const after = then?.begin()
+      const after = next?.begin()
       const whole = unit === 'step' ? 'steps' : 'epochs'
       return {
         rate(position) {
