@@ -55,7 +55,7 @@ export function describeResults(result: CaseResult, limits: Limits): string {
   return [title, ...table, ...remarks.map((remark) => `! ${remark}`)].join('\n')
 }
 
-export function describeLimits({ gigahertz, fma, read }: Limits): string {
+export function describeLimits({ gigahertz, caches, fma, read }: Limits): string {
   const threads = Object.keys(Object.values(fma)[0])
   const header = ['limits', ...threads.map((n) => `${n} ${n === '1' ? 'thread' : 'threads'}`)]
   const cells = (values: Record<string, number>, unit: string) =>
@@ -65,7 +65,13 @@ export function describeLimits({ gigahertz, fma, read }: Limits): string {
       `multiply-adds, ${target}`,
       ...cells(values, 'GFLOP/s'),
     ]),
-    ...Object.entries(read).map(([level, values]) => [`reading from ${level}`, ...cells(values, 'GB/s')]),
+    ...read
+      .filter(({ bytes }) => bytes <= 2 * Math.max(caches.L2, caches.L3) || bytes === read.at(-1)!.bytes)
+      .map(({ bytes, rate }) => [`reading ${kilobytes(bytes)}`, ...cells(rate, 'GB/s')]),
     ['clock', `${gigahertz.toFixed(2)} GHz`, ...threads.slice(1).map(() => '')],
   ])
+}
+
+function kilobytes(bytes: number): string {
+  return bytes >= 1 << 20 ? `${bytes >> 20} MB` : `${bytes >> 10} KB`
 }

@@ -1,7 +1,7 @@
 /** `npm run bench`: measures the cases against the peers and prints what came out; see README.md beside this file. */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
+import { cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { type Arguments, parseArguments, usage } from './arguments.ts'
 import { type Case, casesMatching, identity } from './cases.ts'
@@ -75,6 +75,11 @@ function contendersOf(one: Case, args: Arguments): string[] {
 
 function begin(threads: number): Limits {
   if (!process.env.BENCH_PYTHON) console.log('BENCH_PYTHON is not set: PyTorch does not take part.\n')
+  const [load] = loadavg()
+  if (load > 0.5)
+    console.log(
+      `The load average is ${load.toFixed(1)}: something else is running, and the times will show it.\n`,
+    )
   const limits = measureLimits({ threads })
   console.log(`${cpus()[0].model.trim()}, ${cpus().length} cores, Node ${process.version}`)
   console.log(describeLimits(limits))

@@ -50,25 +50,25 @@ export function flops(one: Case): number {
   return steps * (lstm + head) * (mode === 'inference' ? 1 : 3)
 }
 
-/** A level's share that weights may take and stay: states, inputs and the code need room as well. */
-const roomFor = 0.8
+export type Level = 'L1' | 'L2' | 'L3' | 'memory'
 
-/** The level that `bytes`, shared out over the cores' own caches, are read from step after step. */
-export function levelOf(
-  bytes: number,
-  { caches, read }: Limits,
-  threads: number,
-): 'L1' | 'L2' | 'L3' | 'memory' {
-  if (bytes / threads <= caches.L1 * roomFor) return 'L1'
-  if (bytes / threads <= caches.L2 * roomFor) return 'L2'
-  return read.L3 && bytes <= caches.L3 * roomFor ? 'L3' : 'memory'
+/** The level that `bytes`, shared out over the cores' own caches, are read from when they are read again and again. */
+export function levelOf(bytes: number, { caches }: Limits, threads: number): Level {
+  if (bytes / threads <= caches.L1) return 'L1'
+  if (bytes / threads <= caches.L2) return 'L2'
+  return bytes <= caches.L3 ? 'L3' : 'memory'
+}
+
+/** The measured bandwidth in bytes a second for so many bytes: that of the next larger size, or the largest. */
+export function readRate(bytes: number, { read }: Limits, threads: number): number {
+  return (read.find((measured) => measured.bytes >= bytes) ?? read.at(-1)!).rate[threads] * 1e9
 }
 
 /**
  * The least time in seconds that the machine's measured limits allow for the LSTM of a case, and which limit counts
  * most. For every layer and direction the input products of all steps come first, then the recurrent steps one after
- * the other; each takes as long as its multiply-adds at the FMA peak or the reading of its weights at the bandwidth of
- * the level they stay in, whichever is longer. A backward pass costs the products twice more and reads W_hh again.
+ * the other; each takes as long as its multiply-adds at the FMA peak or the reading of its weights at the bandwidth
+ * measured for their size, whichever is longer. A backward pass costs the products twice more and reads W_hh again.
  */
 export function leastTime(
   one: Case,
@@ -80,24 +80,31 @@ export function leastTime(
   const steps = lengthsOf(one).reduce((sum, length) => sum + length, 0)
   let computing = 0
   let reading = 0
-  let level: 'L1' | 'L2' | 'L3' | 'memory' = 'L1'
-  const longer = (operations: number, bytes: number, times: number) => {
+  let level: Level = 'L1'
+  /** Products with weights of so many bytes, `times` times, while `resident` bytes are to stay near. */
+  const longer = (
+    operations: number,
+    { bytes, resident, times }: { bytes: number; resident: number; times: number },
+  ) => {
     const compute = operations / peak
-    const read = bytes / (limits.read[level]![threads] * 1e9)
+    const read = bytes / readRate(resident, limits, threads)
     if (compute >= read) computing += compute * times
-    else reading += read * times
+    else {
+      reading += read * times
+      level = levelOf(resident, limits, threads)
+    }
   }
   for (const I of inputSizes(one)) {
     const bytesIh = 16 * H * I
     const bytesHh = 16 * H * H
+    const step = (8 * H * H * steps) / T
     for (let direction = 0; direction < directions; direction++) {
-      level = levelOf(bytesIh + bytesHh, limits, threads)
-      longer(8 * H * I * steps, bytesIh, 1)
-      if (T > 1) level = levelOf(bytesHh, limits, threads)
-      const step = (8 * H * H * steps) / T
-      longer(step, bytesHh, T)
+      longer(8 * H * I * steps, { bytes: bytesIh, resident: bytesIh + bytesHh, times: 1 })
+      // A single step reads both matrices, a stream of them again and again.
+      const resident = T > 1 ? bytesHh : bytesIh + bytesHh
+      longer(step, { bytes: bytesHh, resident, times: T })
       if (mode !== 'inference') {
-        longer(2 * step, bytesHh, T)
+        longer(2 * step, { bytes: bytesHh, resident, times: T })
         computing += (16 * H * I * steps) / peak
       }
     }

@@ -7,18 +7,24 @@ import { largestDifference, tolerances } from '../bench/compare.ts'
 import type { CaseResult, Measurement } from '../bench/measure.ts'
 import { drawTensors, swapAxes } from '../bench/problem.ts'
 import type { Limits } from '../bench/roofline/roofline.ts'
-import { flops, geometricMean, leastTime, lengthsOf, levelOf, median } from '../bench/statistics.ts'
+import { flops, geometricMean, leastTime, lengthsOf, levelOf, median, readRate } from '../bench/statistics.ts'
 import { formatSeconds, formatTable } from '../bench/table.ts'
 import { checkTargets, type Targets, targetRuns } from '../bench/targets.ts'
 
 const targets: Targets = JSON.parse(readFileSync(new URL('../bench/targets.json', import.meta.url), 'utf8'))
 
-/** A machine of round numbers: 100 GFLOP/s a thread; 200, 100, 50 and 10 GB/s. */
+/** A machine of round numbers: 100 GFLOP/s a thread; 200, 100, 50 and 10 GB/s out of L1, L2, L3 and memory. */
 const limits: Limits = {
   gigahertz: 3,
   caches: { L1: 32 << 10, L2: 1 << 20, L3: 32 << 20 },
   fma: { scalar: { 1: 10, 2: 20 }, avx2: { 1: 100, 2: 200 } },
-  read: { L1: { 1: 200, 2: 400 }, L2: { 1: 100, 2: 200 }, L3: { 1: 50, 2: 100 }, memory: { 1: 10, 2: 15 } },
+  read: [
+    { bytes: 32 << 10, rate: { 1: 200, 2: 400 } },
+    { bytes: 512 << 10, rate: { 1: 100, 2: 200 } },
+    { bytes: 1 << 20, rate: { 1: 80, 2: 200 } },
+    { bytes: 32 << 20, rate: { 1: 50, 2: 100 } },
+    { bytes: 64 << 20, rate: { 1: 10, 2: 15 } },
+  ],
 }
 
 function find(words: string): Case {
@@ -111,9 +117,16 @@ describe('the least time that the limits allow', () => {
     expect(seconds).toBeCloseTo(products + reading, 9)
   })
 
-  it('counts a level only while the weights leave room in it, and shares the cores’ own caches out', () => {
-    expect(levelOf(1 << 20, limits, 1)).toBe('L3')
-    expect(levelOf(1 << 20, limits, 2)).toBe('L2')
+  it('takes the bandwidth measured for the size, or the next larger one', () => {
+    expect(readRate(20 << 10, limits, 1)).toBe(200e9)
+    expect(readRate(1 << 20, limits, 1)).toBe(80e9)
+    expect(readRate(1 << 20, limits, 2)).toBe(200e9)
+    expect(readRate(1 << 30, limits, 2)).toBe(15e9)
+  })
+
+  it('names the level, the cores’ own caches shared out', () => {
+    expect(levelOf(2 << 20, limits, 1)).toBe('L3')
+    expect(levelOf(2 << 20, limits, 2)).toBe('L2')
     expect(levelOf(20 << 10, limits, 1)).toBe('L1')
     expect(levelOf(64 << 20, limits, 2)).toBe('memory')
   })

@@ -1,5 +1,6 @@
-// The two loops of the roofline, width-agnostic: multiply-adds in registers, and reads of a buffer. Compiled once a
-// target with the flags of that target (see roofline.ts); roofline.cc calls only those the CPU can run.
+// The two loops of the roofline, width-agnostic: multiply-adds in registers, and reads of a buffer. Compiled
+// once a target with the flags of that target (see roofline.ts); roofline.cc calls only those the CPU can
+// run.
 #include "kernels.h"
 
 #if LANES == 1
@@ -8,7 +9,8 @@ using Vector = float;
 using Vector = float __attribute__((vector_size(LANES * sizeof(float))));
 #endif
 
-// Latency times throughput of the widest cores is 8 to 10 chains; what is left of the registers holds the operands.
+// Latency times throughput of the widest cores is 8 to 10 chains; what is left of the registers holds the
+// operands.
 constexpr int kChains = REGISTERS == 32 ? 24 : 12;
 constexpr int kLoads = 8;
 

@@ -2,6 +2,6 @@
 #pragma once
 
 struct Kernels {
-  double (*fma)(long steps);                                         // floating-point operations
-  double (*read)(const float* buffer, long floats, long passes);     // bytes
+  double (*fma)(long steps);                                      // floating-point operations
+  double (*read)(const float* buffer, long floats, long passes);  // bytes
 };

@@ -1,5 +1,6 @@
-// Measures what this machine can do at most: multiply-adds a second on each instruction set, and bytes read a second
-// from each level of the memory, with 1 thread and with N. Usage: roofline N. Prints one JSON object.
+// Measures what this machine can do at most: multiply-adds a second on each instruction set, and bytes read a
+// second by the size of what is read again and again, with 1 thread and with N. Usage: roofline N. Prints one
+// JSON object.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -48,18 +49,21 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-constexpr double kTrialSeconds = 0.02;
-constexpr int kTrials = 12;
+// Shorter than a scheduler's time slice, so that on a busy machine some trials still pass undisturbed.
+constexpr double kTrialSeconds = 0.003;
+constexpr int kTrials = 40;
 
-// Calls work(thread, amount) on every thread at once and returns the best rate seen, in units of work a second. The
-// best and not the median: a limit is what nothing can exceed, and other tenants of the machine only ever slow it.
+// Calls work(thread, amount) on every thread at once and returns the best rate seen, in units of work a
+// second. The best and not the median: a limit is what nothing can exceed, and other tenants of the machine
+// only ever slow it.
 double best_rate(int threads, const std::function<double(int thread, long amount)>& work) {
   long amount = 1;
   for (double spent = 0; spent < kTrialSeconds;) {
     const auto start = Clock::now();
     work(0, amount);
     spent = seconds_since(start);
-    if (spent < kTrialSeconds) amount = spent < 1e-4 ? amount * 8 : long(double(amount) * 1.2 * kTrialSeconds / spent) + 1;
+    if (spent < kTrialSeconds)
+      amount = spent < 1e-4 ? amount * 8 : long(double(amount) * 1.2 * kTrialSeconds / spent) + 1;
   }
   double best = 0;
   for (int trial = 0; trial < kTrials; trial++) {
@@ -106,7 +110,8 @@ struct Caches {
 
 #if defined(__APPLE__)
 long cache_size(int level) {
-  const char* names[] = {"hw.perflevel0.l1dcachesize", "hw.perflevel0.l2cachesize", "hw.perflevel0.l3cachesize"};
+  const char* names[] = {"hw.perflevel0.l1dcachesize", "hw.perflevel0.l2cachesize",
+                         "hw.perflevel0.l3cachesize"};
   long value = 0;
   size_t size = sizeof value;
   return sysctlbyname(names[level - 1], &value, &size, nullptr, 0) == 0 ? value : 0;
@@ -136,7 +141,9 @@ Caches cache_sizes() {
   return caches;
 }
 
-double read_rate(const Kernels& kernels, int threads, long bytes_each) {
+// Bytes read a second when `bytes` are shared out over the threads and each reads its part again and again.
+double read_rate(const Kernels& kernels, int threads, long bytes) {
+  const long bytes_each = bytes / threads;
   const long floats = bytes_each / long(sizeof(float));
   std::vector<float*> buffers;
   for (int thread = 0; thread < threads; thread++) {
@@ -145,9 +152,8 @@ double read_rate(const Kernels& kernels, int threads, long bytes_each) {
     std::fill(buffer, buffer + floats, 0.0F);
     buffers.push_back(buffer);
   }
-  const double rate = best_rate(threads, [&](int thread, long amount) {
-    return kernels.read(buffers[thread], floats, amount);
-  });
+  const double rate = best_rate(
+      threads, [&](int thread, long amount) { return kernels.read(buffers[thread], floats, amount); });
   for (float* buffer : buffers) std::free(buffer);
   return rate / 1e9;
 }
@@ -173,8 +179,8 @@ int main(int argc, char** argv) {
   }
   const auto targets = available_targets();
   const Caches caches = cache_sizes();
-  std::printf("{\"gigahertz\": %.3f, \"caches\": {\"L1\": %ld, \"L2\": %ld, \"L3\": %ld}, \"fma\": {", gigahertz(), caches.l1,
-              caches.l2, caches.l3);
+  std::printf("{\"gigahertz\": %.3f, \"caches\": {\"L1\": %ld, \"L2\": %ld, \"L3\": %ld}, \"fma\": {",
+              gigahertz(), caches.l1, caches.l2, caches.l3);
   for (size_t i = 0; i < targets.size(); i++) {
     const Kernels& kernels = targets[i].kernels;
     const auto rate = by_threads(threads, [&](int n) {
@@ -182,22 +188,15 @@ int main(int argc, char** argv) {
     });
     std::printf("%s\"%s\": %s", i ? ", " : "", targets[i].name, rate.c_str());
   }
-  std::printf("}, \"read\": {");
+  std::printf("}, \"read\": [");
 
-  // Half of a cache, so that the stack and the code have room in it; a shared L3 is shared out. Half of a very large L3
-  // would be another tenant's share of it, so 64 MB at most.
   const Kernels& widest = targets.back().kernels;
-  const auto level = [&](const char* name, const std::function<long(int)>& bytes_each, const char* separator) {
-    const auto rate = by_threads(threads, [&](int n) { return read_rate(widest, n, bytes_each(n)); });
-    std::printf("%s\"%s\": %s", separator, name, rate.c_str());
-  };
-  const long beyond = std::min(std::max(4 * caches.l3, 256L << 20), 2L << 30);
-  level("L1", [&](int) { return caches.l1 / 2; }, "");
-  level("L2", [&](int) { return caches.l2 / 2; }, ", ");
-  if (caches.l3 >= 4 * caches.l2) {
-    level("L3", [&](int n) { return std::max(std::min(caches.l3 / 2, 64L << 20) / n, 2 * caches.l2); }, ", ");
+  constexpr long kSmallest = 16L << 10;
+  const long largest = std::min(std::max(4 * caches.l3, 256L << 20), 1L << 30);
+  for (long bytes = kSmallest; bytes <= largest; bytes *= 2) {
+    const auto rate = by_threads(threads, [&](int n) { return read_rate(widest, n, bytes); });
+    std::printf("%s{\"bytes\": %ld, \"rate\": %s}", bytes == kSmallest ? "" : ", ", bytes, rate.c_str());
   }
-  level("memory", [&](int n) { return beyond / n; }, ", ");
-  std::printf("}}\n");
+  std::printf("]}\n");
   return 0;
 }

@@ -14,8 +14,11 @@ export interface Limits {
   caches: { L1: number; L2: number; L3: number }
   /** GFLOP/s of multiply-adds in registers, by target. `scalar` multiplies and adds one number at a time. */
   fma: Record<string, ByThreads>
-  /** GB/s read, all threads together, each from a buffer of its own. */
-  read: { L1: ByThreads; L2: ByThreads; L3?: ByThreads; memory: ByThreads }
+  /**
+   * GB/s, all threads together, when so many bytes are shared out over the threads and each reads its part again and
+   * again: powers of two from well inside L1 to far beyond the last cache.
+   */
+  read: { bytes: number; rate: ByThreads }[]
 }
 
 interface Build {
@@ -51,7 +54,7 @@ const sources = import.meta.dirname
 const buildFolder = join(sources, '..', 'build')
 
 /**
- * Measures the limits with 1 thread and with `threads`; takes some seconds.
+ * Measures the limits with 1 thread and with `threads`; takes some ten seconds.
  *
  * @throws {Error} if there is no C++ compiler, or the architecture has no kernels here
  */
