@@ -43,7 +43,6 @@ export async function train(csv: string, flags: TrainFlags, terminal: Terminal):
   await requireWritable(report)
 
   const { name: backendName, target: instructions } = backend()
-  terminal.error(`${seriesText(series)}; missing values: ${missingText(series)}\n`)
   const progress = progressOn(terminal)
   const interruption = new AbortController()
   const onInterrupt = () => {
@@ -57,6 +56,12 @@ export async function train(csv: string, flags: TrainFlags, terminal: Terminal):
       ...options,
       periods: period,
       signal: interruption.signal,
+      onStart({ trainingWindows, options: { input, horizon } }) {
+        terminal.error(
+          `${seriesText(series)}; missing values: ${missingText(series)}\n` +
+            `${count(trainingWindows)} windows of ${input} rows to learn to forecast ${horizon} from\n`,
+        )
+      },
       onEpoch: progress.epoch,
       onBatch: progress.batch,
     })

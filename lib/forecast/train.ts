@@ -45,6 +45,8 @@ export interface TrainOptions {
   seed?: number
   /** Ends training after the step in progress; the best parameters so far are kept. */
   signal?: AbortSignal
+  /** Called when the data have been found fit to train on. */
+  onStart?(plan: TrainPlan): void
   onEpoch?(epoch: Epoch): void
   onBatch?(progress: BatchProgress): void
 }
@@ -63,20 +65,24 @@ const defaults = {
 /** Options with the defaults filled in. */
 export type CompleteTrainOptions = TrainOptions &
   typeof defaults &
-  Required<Pick<TrainOptions, 'epochs' | 'batchSize' | 'patience'>>
+  Required<Pick<TrainOptions, 'input' | 'periods' | 'epochs' | 'batchSize' | 'patience'>>
 
-export interface TrainResult {
+/** What a run will do. */
+export interface TrainPlan {
+  split: Split
+  options: CompleteTrainOptions
+  trainingWindows: number
+  parameters: number
+}
+
+export interface TrainResult extends TrainPlan {
   forecaster: Forecaster
   evaluation: Evaluation
-  split: Split
   epochs: Epoch[]
   /** The epoch whose parameters were kept. */
   bestEpoch: number
   /** Whether the signal ended training. */
   interrupted: boolean
-  options: CompleteTrainOptions
-  parameters: number
-  trainingWindows: number
   /** Of training alone. */
   seconds: number
 }
@@ -103,13 +109,21 @@ export async function trainForecaster(series: Series, options: TrainOptions): Pr
   }
   originsOf(features, { name: 'test', from: split.test, to: series.rows }, shape)
 
-  const complete: CompleteTrainOptions = { ...chosen, ...paceFor(parts.training.length, chosen) }
+  const complete = { ...chosen, input, periods, ...paceFor(parts.training.length, chosen) }
 
   const Q = quantiles.length
   const network = { features: features.F, hidden, layers, dropout, outputs: horizon * Q, seed }
   const model = forecastNetwork(network)
   const loss = (prediction: Tensor, target: Tensor) =>
     quantileLoss(reshape(prediction, [-1, horizon, Q]), target, { quantiles })
+
+  const plan: TrainPlan = {
+    split,
+    options: complete,
+    trainingWindows: parts.training.length,
+    parameters: [...parametersOf(model).values()].reduce((sum, { size }) => sum + size, 0),
+  }
+  options.onStart?.(plan)
 
   const history: Epoch[] = []
   const best = new Map<string, FloatArray>()
@@ -151,15 +165,12 @@ export async function trainForecaster(series: Series, options: TrainOptions): Pr
     test,
   })
   return {
+    ...plan,
     forecaster,
     evaluation: forecaster.evaluate(series, { from: split.test }),
-    split,
     epochs: history,
     bestEpoch: history.findLast(({ improved }) => improved)!.number,
     interrupted: signal?.aborted ?? false,
-    options: complete,
-    parameters: [...parametersOf(model).values()].reduce((sum, { size }) => sum + size, 0),
-    trainingWindows: parts.training.length,
     seconds,
   }
 }

@@ -1,0 +1,452 @@
+/** The `lstm` command: what it prints, where, and with which exit code. Runs in this process unless the process matters. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { run } from '../lib/cli/program.ts'
+import { encodeSafetensors } from '../lib/formats/safetensors.ts'
+
+const passengers = 'examples/data/airline-passengers.csv'
+let folder = ''
+let model = ''
+
+/** A model small enough to train in a moment. */
+const quick = ['--input', '12', '--epochs', '2', '--hidden', '4', '--batch-size', '16']
+
+async function lstm(...argv: string[]) {
+  let out = ''
+  let error = ''
+  const terminal = {
+    out: (text: string) => void (out += text),
+    error: (text: string) => void (error += text),
+    isInteractive: false,
+  }
+  const code = await run(argv, terminal)
+  return { code, out, error }
+}
+
+async function refusal(...argv: string[]): Promise<string> {
+  const { code, out, error } = await lstm(...argv)
+  expect([code, out, error.match(/\n/g)?.length]).toEqual([2, '', 1])
+  return error.trimEnd()
+}
+
+async function csv(name: string, text: string): Promise<string> {
+  const path = join(folder, name)
+  await writeFile(path, text)
+  return path
+}
+
+function trainOn(path: string, ...more: string[]): string[] {
+  return ['train', path, '--output', join(folder, 'other.safetensors'), '--horizon', '6', ...quick, ...more]
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lstm-'))
+  model = join(folder, 'air.safetensors')
+  const { code, error } = await lstm(
+    'train',
+    passengers,
+    '-t',
+    'Passengers',
+    '-n',
+    '6',
+    ...quick,
+    '-o',
+    model,
+  )
+  expect([code, error.split('\n')[0]]).toEqual([
+    0,
+    'airline-passengers.csv: 144 rows from 1949-01 to 1960-12; missing values: none',
+  ])
+})
+
+afterAll(() => rm(folder, { recursive: true }))
+
+describe('lstm train', () => {
+  it('writes the model and a report, and prints scores beside the naive ones', async () => {
+    const { code, out, error } = await lstm(
+      ...trainOn(passengers, '--target', 'Passengers', '--period', '12,24'),
+    )
+    expect(code).toBe(0)
+    for (const name of ['LSTM', 'persistence', 'seasonal naive (12)', 'seasonal naive (24)']) {
+      expect(out).toMatch(
+        new RegExp(`^${name.replace(/[()]/g, '\\$&')} +\\d+\\.\\d{3} +\\d+\\.\\d{3} +\\d+\\.\\d %`, 'm'),
+      )
+    }
+    expect(out).toContain(`report  ${join(folder, 'other.html')}\n`)
+    expect(await readFile(join(folder, 'other.html'), 'utf8')).toMatch(/^<!doctype html>/)
+    expect(error).toMatch(/\nepoch 2\/2 {2}loss \d\.\d{4} {2}validation \d\.\d{4} {2}[\d,]+ windows\/s/)
+  })
+
+  it('prints one JSON document with --json, and progress apart from it', async () => {
+    const { code, out, error } = await lstm(...trainOn(passengers, '--target', 'Passengers', '--json'))
+    const document = JSON.parse(out)
+    expect(code).toBe(0)
+    expect(document.split).toEqual({ training: 117, validation: 13, test: 14 })
+    expect(document.epochs).toHaveLength(2)
+    expect(document.evaluation.scores.map(({ name }: { name: string }) => name)).toEqual([
+      'LSTM',
+      'persistence',
+      'seasonal naive (12)',
+    ])
+    const [{ mae, coverage }] = document.evaluation.scores
+    expect([mae > 0, coverage >= 0 && coverage <= 1]).toEqual([true, true])
+    expect(error).toContain('epoch 1/2')
+  })
+
+  it('gives the same bits for the same seed, and others for another', async () => {
+    const train = async (seed: string, name: string) => {
+      const output = join(folder, name)
+      await lstm('train', passengers, '-t', 'Passengers', '-n', '6', ...quick, '--seed', seed, '-o', output)
+      return readFile(output)
+    }
+    const [first, second, third] = [
+      await train('5', 'a.st'),
+      await train('5', 'b.st'),
+      await train('6', 'c.st'),
+    ]
+    expect(first.equals(second)).toBe(true)
+    expect(first.equals(third)).toBe(false)
+  })
+
+  it('takes covariates, missing values and their indicator along into the model', async () => {
+    const rows = Array.from({ length: 80 }, (_, t) => `${Math.sin(t)},${t % 9 === 4 ? 'NA' : t % 7},${t}`)
+    const path = await csv('weather.csv', `y,a,b\n${rows.join('\n')}\n`)
+    const { error } = await lstm(...trainOn(path, '-t', 'y', '-c', 'a,b', '--missing-indicator'))
+    expect(error).toContain('missing values: 9 in a\n')
+    const { out } = await lstm('inspect', join(folder, 'other.safetensors'), '--json')
+    const { metadata, tensors } = JSON.parse(out)
+    expect(metadata.forecast.columns).toEqual({ target: 'y', covariates: ['a', 'b'], indicators: ['a'] })
+    expect(tensors.find(({ name }: { name: string }) => name === '0.weight_ih_l0').shape).toEqual([16, 4])
+  })
+})
+
+describe('lstm train refuses in one line, with code 2,', () => {
+  const air = ['train', passengers, '--horizon', '6', '--target', 'Passengers']
+  it.each([
+    ['a file that does not exist', ['train', 'no.csv', '-t', 'a', '-n', '1'], 'lstm: no.csv: no such file'],
+    [
+      'a column that does not exist',
+      ['train', passengers, '-n', '6', '-t', 'Pasengers'],
+      'lstm: airline-passengers.csv: no column "Pasengers"; did you mean "Passengers"?',
+    ],
+    [
+      'a covariate that does not exist',
+      [...air, '-c', 'Moth'],
+      'lstm: airline-passengers.csv: no column "Moth"; did you mean "Month"?',
+    ],
+    [
+      'a column asked for twice',
+      [...air, '-c', 'Passengers'],
+      'lstm: the column "Passengers" is asked for twice',
+    ],
+    [
+      'a column of dates as a target',
+      ['train', passengers, '-n', '6', '-t', 'Month'],
+      'lstm: airline-passengers.csv: row 1 (line 2), column "Month": expected a finite number, got "1949-01"',
+    ],
+    [
+      'a horizon longer than the data',
+      ['train', passengers, '-t', 'Passengers', '-n', '500'],
+      'lstm: a horizon of 500 is longer than the data (144 rows)',
+    ],
+    [
+      'a horizon that leaves nothing to train on',
+      ['train', passengers, '-t', 'Passengers', '-n', '60'],
+      'lstm: too few rows: of 144, 120 are for validation and test, and training needs more than the horizon of 60; shorten the horizon or bring more data',
+    ],
+    [
+      'too few rows for a window',
+      [...air, '--input', '120'],
+      'lstm: too few rows: the training part has 117, a window takes 126 (input 120 + horizon 6); shorten input or horizon, or bring more data',
+    ],
+    [
+      'an unknown option',
+      [...air, '--epoch', '3'],
+      "lstm: unknown option '--epoch' (Did you mean --epochs?)",
+    ],
+    ['an unknown command', ['trian', passengers], "lstm: unknown command 'trian' (Did you mean train?)"],
+    [
+      'a missing option',
+      ['train', passengers, '-n', '6'],
+      "lstm: required option '-t, --target <column>' not specified",
+    ],
+    ['a missing file', ['train', '-t', 'a', '-n', '1'], "lstm: missing required argument 'csv'"],
+    [
+      'one file too many',
+      [...air, 'b.csv'],
+      "lstm: too many arguments for 'train'. Expected 1 argument but got 2.",
+    ],
+    [
+      'a horizon that is no number',
+      ['train', passengers, '-t', 'a', '-n', 'many'],
+      "lstm: option '-n, --horizon <rows>' argument 'many' is invalid. Expected an integer of at least 1.",
+    ],
+    [
+      'a share that is none',
+      [...air, '--test', '1'],
+      "lstm: option '--test <share>' argument '1' is invalid. Expected a number above 0 and below 1.",
+    ],
+    [
+      'quantiles out of order',
+      [...air, '--quantiles', '0.9,0.1'],
+      "lstm: option '--quantiles <shares>' argument '0.9,0.1' is invalid. Expected shares in increasing order.",
+    ],
+    [
+      'an output in a folder that does not exist',
+      [...air, '-o', '/nowhere/at/all.safetensors'],
+      'lstm: /nowhere/at/all.safetensors: no such folder: /nowhere/at',
+    ],
+    [
+      'an output over the data',
+      [...air, '-o', passengers],
+      `lstm: ${passengers}: the output would overwrite the csv; choose another --output`,
+    ],
+  ])('%s', async (_, argv, message) => {
+    expect(await refusal(...argv)).toBe(message)
+  })
+
+  it('a cell that is no number, with its row', async () => {
+    const path = await csv('bad.csv', 'day,v\n2020-01-01,1\n2020-01-02,two\n')
+    expect(await refusal(...trainOn(path, '-t', 'v'))).toBe(
+      'lstm: bad.csv: row 2 (line 3), column "v": expected a finite number, got "two"',
+    )
+  })
+
+  it('an empty file, and rows of different widths', async () => {
+    expect(await refusal(...trainOn(await csv('empty.csv', ''), '-t', 'v'))).toContain('got an empty file')
+    const ragged = await csv('ragged.csv', 'a,b\n1,2\n3\n')
+    expect(await refusal(...trainOn(ragged, '-t', 'a'))).toContain(
+      'ragged.csv: Invalid Record Length: expect 2, got 1',
+    )
+  })
+
+  it('and leaves no file behind', async () => {
+    const before = await readdir(folder)
+    await refusal(
+      'train',
+      passengers,
+      '-t',
+      'Passengers',
+      '-n',
+      '60',
+      '-o',
+      join(folder, 'never.safetensors'),
+    )
+    expect(await readdir(folder)).toEqual(before)
+  })
+})
+
+describe('lstm evaluate', () => {
+  it('finds the scores of training again', async () => {
+    const trained = await lstm(...trainOn(passengers, '-t', 'Passengers', '--json'))
+    const other = join(folder, 'other.safetensors')
+    const evaluated = await lstm('evaluate', other, passengers, '--json')
+    const { scores } = JSON.parse(evaluated.out)
+    expect(scores).toEqual(JSON.parse(trained.out).evaluation.scores)
+  })
+
+  it('takes another share of the rows, and writes a report where asked', async () => {
+    const report = join(folder, 'evaluation.html')
+    const { code, out } = await lstm('evaluate', model, passengers, '--test', '0.5', '--report', report)
+    expect(code).toBe(0)
+    expect(out).toContain('67 forecasts of 6 rows, the first from 1955-01:')
+    expect(await readFile(report, 'utf8')).toContain('Passengers, 6 rows ahead')
+  })
+
+  it('refuses a series without the model’s column, or too short', async () => {
+    const other = await csv('other.csv', 'Month,Cargo\n1949-01,1\n1949-02,2\n')
+    expect(await refusal('evaluate', model, other)).toBe(
+      'lstm: other.csv: no column "Passengers"; the columns are Month, Cargo',
+    )
+    const short = await csv('short.csv', `Month,Passengers\n1949-01,1\n1949-02,2\n`)
+    expect(await refusal('evaluate', model, short)).toContain(
+      'too few rows: the test part has 2, a window takes 18',
+    )
+  })
+})
+
+describe('lstm predict', () => {
+  it('prints the rows after the last as CSV, quantiles in order', async () => {
+    const { code, out } = await lstm('predict', model, passengers)
+    const [header, ...rows] = out.trimEnd().split('\n')
+    expect([code, header]).toEqual([0, 'Month,Passengers,q0.1,q0.5,q0.9'])
+    expect(rows.map((row) => row.split(',')[0])).toEqual([
+      '1961-01',
+      '1961-02',
+      '1961-03',
+      '1961-04',
+      '1961-05',
+      '1961-06',
+    ])
+    for (const row of rows) {
+      const [, point, low, middle, high] = row.split(',').map(Number)
+      expect([point === middle, low <= middle, middle <= high]).toEqual([true, true, true])
+    }
+  })
+
+  it('prints JSON, or writes a file', async () => {
+    const { out } = await lstm('predict', model, passengers, '--json')
+    expect(JSON.parse(out).forecast[5]).toMatchObject({ Month: '1961-06', Passengers: expect.any(Number) })
+    const output = join(folder, 'forecast.csv')
+    expect(await lstm('predict', model, passengers, '-o', output)).toEqual({ code: 0, out: '', error: '' })
+    expect((await readFile(output, 'utf8')).split('\n')).toHaveLength(8)
+  })
+
+  it('refuses a series shorter than the model’s window, and a file that is no forecaster', async () => {
+    const short = await csv('short.csv', 'Month,Passengers\n1949-01,1\n1949-02,2\n')
+    expect(await refusal('predict', model, short)).toBe(
+      'lstm: short.csv: too few rows: the model looks at 12, the file has 2',
+    )
+    const plain = join(folder, 'plain.safetensors')
+    await writeFile(plain, encodeSafetensors(new Map([['w', { shape: [1], data: new Float32Array(1) }]])))
+    expect(await refusal('predict', plain, passengers)).toContain('no forecaster: lstm train makes one')
+    expect(await refusal('predict', passengers, passengers)).toContain(`lstm: ${passengers}`)
+  })
+})
+
+describe('lstm inspect', () => {
+  it('shows layers, tensors, parameters, sizes and metadata', async () => {
+    const { code, out } = await lstm('inspect', model)
+    expect(code).toBe(0)
+    expect(out).toContain(': 6 tensors, 202 parameters, 808 bytes\n')
+    expect(out).toMatch(/^0 +LSTM 1 → 4 +112$/m)
+    expect(out).toMatch(/^2 +Linear 4 → 18 +90$/m)
+    expect(out).toMatch(/^0\.weight_hh_l0 +F32 +\[16, 4\] +64 +256 bytes$/m)
+    expect(out).toContain('"target": "Passengers"')
+  })
+
+  it('knows recurrent layers of other makers by their shapes', async () => {
+    const tensors = (entries: [string, number[]][]) =>
+      new Map(
+        entries.map(([name, shape]) => [
+          name,
+          { shape, data: new Float32Array(shape.reduce((product, n) => product * n, 1)) },
+        ]),
+      )
+    const cases: [string, [string, number[]][]][] = [
+      [
+        'LSTM 3 → 5, 2 layers, bidirectional',
+        [
+          ['rnn.weight_ih_l0', [20, 3]],
+          ['rnn.weight_hh_l0', [20, 5]],
+          ['rnn.weight_ih_l0_reverse', [20, 3]],
+          ['rnn.weight_ih_l1', [20, 10]],
+        ],
+      ],
+      [
+        'LSTM 3 → 8, projected to 2',
+        [
+          ['rnn.weight_ih_l0', [32, 3]],
+          ['rnn.weight_hh_l0', [32, 2]],
+          ['rnn.weight_hr_l0', [2, 8]],
+        ],
+      ],
+      [
+        'recurrent 3 → 5',
+        [
+          ['rnn.weight_ih_l0', [15, 3]],
+          ['rnn.weight_hh_l0', [15, 5]],
+        ],
+      ],
+      ['matrix 7 × 4', [['words.weight', [7, 4]]]],
+      [
+        'normalisation of 6',
+        [
+          ['norm.weight', [6]],
+          ['norm.bias', [6]],
+        ],
+      ],
+      ['1 tensors', [['odd.thing', [2, 2, 2]]]],
+    ]
+    for (const [kind, entries] of cases) {
+      const path = join(folder, 'made.safetensors')
+      await writeFile(path, encodeSafetensors(tensors(entries)))
+      const { layers } = JSON.parse((await lstm('inspect', path, '--json')).out)
+      expect(layers.map((layer: { kind: string }) => layer.kind)).toEqual([kind])
+    }
+  })
+
+  it('refuses what is no safetensors file in one line', async () => {
+    expect(await refusal('inspect', passengers)).toMatch(/^lstm: .*airline-passengers\.csv: /)
+    expect(await refusal('inspect', join(folder, 'none.safetensors'))).toContain(
+      'none.safetensors: cannot be read',
+    )
+  })
+})
+
+describe('lstm', () => {
+  it('explains itself, with examples', async () => {
+    const { code, out } = await lstm('--help')
+    expect([
+      code,
+      ['train', 'evaluate', 'predict', 'inspect'].filter((name) => !out.includes(`  ${name} `)),
+    ]).toEqual([0, []])
+    for (const name of ['train', 'evaluate', 'predict', 'inspect']) {
+      const help = await lstm(name, '--help')
+      expect([help.code, help.error]).toEqual([0, ''])
+      expect(help.out).toContain(`Examples:\n  lstm ${name} `)
+    }
+  })
+
+  it('without a command shows the help on stderr and ends with code 2', async () => {
+    const { code, out, error } = await lstm()
+    expect([code, out]).toEqual([2, ''])
+    expect(error).toContain('Usage: lstm')
+  })
+})
+
+describe('the process', () => {
+  const start = (...argv: string[]) =>
+    spawn(process.execPath, ['--import', 'tsx', 'lib/cli/main.ts', ...argv], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+
+  it('ends with the exit code of the command', async () => {
+    const child = start('inspect', 'no.safetensors')
+    let error = ''
+    child.stderr.on('data', (text) => (error += text))
+    const [code] = await once(child, 'close')
+    expect([code, error]).toEqual([2, expect.stringMatching(/^lstm: no\.safetensors: cannot be read.*\n$/)])
+  })
+
+  it('keeps the best model so far when it is interrupted', async () => {
+    const output = join(folder, 'interrupted.safetensors')
+    const child = start(
+      'train',
+      passengers,
+      '-t',
+      'Passengers',
+      '-n',
+      '6',
+      ...quick,
+      '-e',
+      '100000',
+      '--patience',
+      '100000',
+      '-o',
+      output,
+      '--json',
+    )
+    let out = ''
+    let error = ''
+    let isStopped = false
+    child.stdout.on('data', (text) => (out += text))
+    child.stderr.on('data', (text) => {
+      error += text
+      if (!isStopped && error.includes('epoch 3/')) isStopped = child.kill('SIGINT')
+    })
+    const [code] = await once(child, 'close')
+    expect(code).toBe(0)
+    expect(error).toContain('stopping; the best parameters so far are kept')
+    const { interrupted, epochs, bestEpoch, evaluation } = JSON.parse(out)
+    expect([interrupted, epochs.length >= 3]).toEqual([true, true])
+    const losses = epochs.map(({ validationLoss }: { validationLoss: number }) => validationLoss)
+    expect(losses[bestEpoch - 1]).toBe(Math.min(...losses))
+    const again = await lstm('evaluate', output, passengers, '--json')
+    expect(JSON.parse(again.out).scores).toEqual(evaluation.scores)
+  })
+})
