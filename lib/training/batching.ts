@@ -25,7 +25,7 @@ export type MakeBatch = () => Batch
 export interface Source {
   /** Batches of an epoch, if known beforehand. */
   readonly count: number | undefined
-  open(epoch: EpochStart): AsyncIterable<MakeBatch> | Iterable<MakeBatch>
+  open(epoch: EpochStart): AsyncIterable<Batch | MakeBatch> | Iterable<Batch | MakeBatch>
 }
 
 /** How many sequences are sorted by length together, in batches: enough for little padding, few enough to stay random. */
@@ -72,10 +72,9 @@ export function sourceOf(
   data: Data,
   { batchSize, shuffle }: { batchSize: number; shuffle: boolean },
 ): Source {
-  if (typeof data === 'function') return { count: undefined, open: (epoch) => made(data(epoch)) }
+  if (typeof data === 'function') return { count: undefined, open: data }
   if (data !== null && typeof data === 'object') {
-    if (Symbol.iterator in data || Symbol.asyncIterator in data)
-      return { count: undefined, open: () => made(data) }
+    if (Symbol.iterator in data || Symbol.asyncIterator in data) return { count: undefined, open: () => data }
     if ('batch' in data || ('x' in data && 'y' in data)) {
       const set = 'batch' in data ? data : dataSet(data)
       return {
@@ -92,12 +91,10 @@ export function sourceOf(
   )
 }
 
-async function* made(iterable: Batches): AsyncGenerator<MakeBatch> {
-  for await (const batch of iterable) yield () => batch
-}
-
-/** Throws an error that names the batch unless x, y and lengths go together. */
-export function requireBatch(place: string, { x, y, lengths }: Batch): void {
+/** The batch, made and checked. @throws an error that names it unless x, y and lengths go together */
+export function makeBatch(place: string, item: Batch | MakeBatch): Batch {
+  const batch = typeof item === 'function' ? item() : item
+  const { x, y, lengths } = batch ?? {}
   if (!(x instanceof Tensor) || !(y instanceof Tensor)) {
     throw new TypeError(`${place}: expected tensors x and y, got x ${describe(x)} and y ${describe(y)}`)
   }
@@ -107,7 +104,7 @@ export function requireBatch(place: string, { x, y, lengths }: Batch): void {
       `${place}: expected as many targets as sequences, got x [${x.shape}] and y [${y.shape}]`,
     )
   }
-  if (lengths === undefined) return
+  if (lengths === undefined) return batch
   if (!(lengths instanceof Int32Array) || lengths.length !== B) {
     throw new RangeError(
       `${place}: expected lengths to be an Int32Array of ${B} for x [${x.shape}], got ${describe(lengths)}`,
@@ -117,4 +114,5 @@ export function requireBatch(place: string, { x, y, lengths }: Batch): void {
   if (outside >= 0) {
     throw new RangeError(`${place}: expected lengths[${outside}] in [0, ${T}], got ${lengths[outside]}`)
   }
+  return batch
 }

@@ -4,7 +4,7 @@ import type { Model } from '../layers/layer.ts'
 import type { Loss } from '../operations/losses.ts'
 import { Random } from '../random.ts'
 import { noGrad, recycle } from '../tape.ts'
-import { type Data, requireBatch, type Source, sourceOf } from './batching.ts'
+import { type Data, makeBatch, type Source, sourceOf } from './batching.ts'
 import type { MetricFunction } from './metrics.ts'
 import { Pace } from './pace.ts'
 import { forwardPart, inMode, namingBatch, wholePart } from './step.ts'
@@ -52,14 +52,12 @@ export async function evaluateSource(
 ): Promise<Evaluation> {
   const totals = new Totals(metrics)
   let number = 0
-  for await (const make of pace.each(source.open({ number: 0, random: new Random(0) }))) {
+  for await (const item of pace.each(source.open({ number: 0, random: new Random(0) }))) {
     await pace.breathe()
     number++
     const batch = `${place}: batch ${number}`
     const measure = () => {
-      const whole = make()
-      requireBatch(batch, whole)
-      const part = wholePart(whole)
+      const part = wholePart(makeBatch(batch, item))
       if (part.weight === 0) return
       const result = namingBatch(batch, part, () => forwardPart(model, part, { loss, state: undefined }))
       totals.addLoss(result.loss.item(), part.weight)

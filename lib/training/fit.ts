@@ -129,12 +129,12 @@ class Run {
     const context = { random: this.#random, totals, pace: this.#pace }
     const epochStart = { number, random: new Random(hash(this.#seed, number)) }
     let batch = 0
-    for await (const make of this.#pace.each(this.#source.open(epochStart))) {
+    for await (const item of this.#pace.each(this.#source.open(epochStart))) {
       // A resumed epoch goes on where its checkpoint was written; the batches before are only counted.
       if (++batch <= this.#batch) continue
       await this.#pace.breathe()
       const before = { ...totals.state.loss }
-      await this.#learner.learn(`fit: batch ${batch} of epoch ${number}`, make, context)
+      await this.#learner.learn(`fit: batch ${batch} of epoch ${number}`, item, context)
       this.#batch = batch
       this.#batchesDone++
       const weight = totals.state.loss.weight - before.weight

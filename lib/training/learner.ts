@@ -5,7 +5,7 @@ import { detachState } from '../layers/state.ts'
 import { type Random, withRandom } from '../random.ts'
 import { recycle } from '../tape.ts'
 import type { Parameter } from '../tensor.ts'
-import { type MakeBatch, requireBatch } from './batching.ts'
+import { type MakeBatch, makeBatch } from './batching.ts'
 import { clipByValue, clipFactor, gradientNorm, largestGradient } from './clipping.ts'
 import type { Batch } from './dataset.ts'
 import { adam, type Optimizer } from './optimizers.ts'
@@ -61,15 +61,15 @@ export class Learner {
   /** Learns from one batch. Whoever `pace` lets in between its windows finds a model without a half-made update. */
   async learn(
     place: string,
-    make: MakeBatch,
+    item: Batch | MakeBatch,
     { random, totals, pace }: { random: Random; totals: Totals; pace: Pace },
   ): Promise<void> {
     const { truncate } = this.#options
     if (truncate === undefined) {
-      this.#learnPart(place, () => wholePart(checked(place, make())), { random, totals })
+      this.#learnPart(place, () => wholePart(makeBatch(place, item)), { random, totals })
       return
     }
-    const batch = checked(place, make())
+    const batch = makeBatch(place, item)
     let state: unknown
     for (const window of windowParts(place, batch, truncate)) {
       await pace.breathe()
@@ -148,9 +148,4 @@ export class Learner {
     this.optimizer.step({ gradientScale })
     this.step++
   }
-}
-
-function checked(place: string, batch: Batch): Batch {
-  requireBatch(place, batch)
-  return batch
 }

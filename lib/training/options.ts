@@ -89,7 +89,7 @@ export function checkOptions(options: FitOptions): CheckedOptions {
   if (typeof loss !== 'function') {
     throw new TypeError(`fit: expected loss to be a function such as meanSquaredError, got ${describe(loss)}`)
   }
-  if (optimizer !== undefined && typeof optimizer?.bind !== 'function') {
+  if (optimizer !== undefined && typeof optimizer !== 'object') {
     throw new TypeError(
       `fit: expected optimizer to be such as adam({ learningRate: 1e-3 }), got ${describe(optimizer)}`,
     )

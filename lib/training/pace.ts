@@ -30,6 +30,7 @@ export class Pace {
     const iterator = items[Symbol.asyncIterator]()
     try {
       for (;;) {
+        this.#signal?.throwIfAborted()
         const { done, value } = await untilAborted(iterator.next(), this.#signal)
         if (done) return
         yield value
