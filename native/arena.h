@@ -1,5 +1,5 @@
-// Scratch memory of one JavaScript environment: bump allocation, 64-byte aligned, given back as a whole when a call
-// ends. It grows to the largest call and stays, so that a warmed-up call allocates nothing.
+// Scratch memory of one JavaScript environment: bump allocation, 64-byte aligned, given back as a whole when
+// a call ends. It grows to the largest call and stays, so that a warmed-up call allocates nothing.
 #pragma once
 #include <cstddef>
 #include <cstdlib>
@@ -28,7 +28,8 @@ class Arena {
     return static_cast<T*>(memory);
   }
 
-  // Ends the life of everything taken. Several blocks become one, so that the next call of this size finds room.
+  // Ends the life of everything taken. Several blocks become one, so that the next call of this size finds
+  // room.
   void reset() {
     if (blocks_.size() > 1) {
       std::size_t total = 0;

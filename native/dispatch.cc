@@ -21,8 +21,9 @@ struct Candidate {
 #if defined(__x86_64__)
 bool has_avx512() {
   __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("fma");
 }
 bool has_avx2() {
   __builtin_cpu_init();
@@ -48,7 +49,8 @@ double cgroup_quota() {
   std::string quota;
   double period = 0;
   if (v2 >> quota >> period && quota != "max" && period > 0) return std::stod(quota) / period;
-  std::ifstream v1_quota("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), v1_period("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+  std::ifstream v1_quota("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"),
+      v1_period("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
   double micros = 0;
   if (v1_quota >> micros && v1_period >> period && micros > 0 && period > 0) return micros / period;
   return 0;
@@ -74,8 +76,9 @@ const Kernels* find_kernels(const std::string& name, std::string* why) {
   *why = "no target is called \"" + name + "\"";
   for (const Candidate& candidate : kCandidates) {
     if (name != candidate.name) continue;
-    *why = candidate.kernels() == nullptr ? "this build has no target \"" + name + "\", which is for another architecture"
-                                          : "this CPU lacks the instructions of target \"" + name + "\"";
+    *why = candidate.kernels() == nullptr
+               ? "this build has no target \"" + name + "\", which is for another architecture"
+               : "this CPU lacks the instructions of target \"" + name + "\"";
   }
   return nullptr;
 }
@@ -90,21 +93,5 @@ int default_threads() {
   if (quota > 0) count = std::min(count, static_cast<int>(std::ceil(quota)));
   return std::max(count, 1);
 }
-
-#if defined(__x86_64__)
-FlushDenormals::FlushDenormals() : saved_(__builtin_ia32_stmxcsr()) {
-  __builtin_ia32_ldmxcsr(static_cast<unsigned>(saved_) | 0x8040u);  // flush to zero, denormals are zero
-}
-FlushDenormals::~FlushDenormals() { __builtin_ia32_ldmxcsr(static_cast<unsigned>(saved_)); }
-#elif defined(__aarch64__)
-FlushDenormals::FlushDenormals() {
-  asm volatile("mrs %0, fpcr" : "=r"(saved_));
-  asm volatile("msr fpcr, %0" ::"r"(saved_ | (1ul << 24)));
-}
-FlushDenormals::~FlushDenormals() { asm volatile("msr fpcr, %0" ::"r"(saved_)); }
-#else
-FlushDenormals::FlushDenormals() : saved_(0) {}
-FlushDenormals::~FlushDenormals() {}
-#endif
 
 }  // namespace lstm_native

@@ -16,17 +16,4 @@ const Kernels* find_kernels(const std::string& name, std::string* why);
 // CPUs this process may run on, limited by the container's quota; at least 1.
 int default_threads();
 
-// Treats denormal floats as zero for a scope, as the kernels expect: states that decay towards zero would otherwise
-// slow every multiplication down a hundredfold.
-class FlushDenormals {
- public:
-  FlushDenormals();
-  ~FlushDenormals();
-  FlushDenormals(const FlushDenormals&) = delete;
-  FlushDenormals& operator=(const FlushDenormals&) = delete;
-
- private:
-  unsigned long saved_;
-};
-
 }  // namespace lstm_native

@@ -1,6 +1,7 @@
 {
   "variables": {
     "kernel_sources": [
+      "native/denormals.cc",
       "native/dispatch.cc",
       "native/gemm/openblas.cc",
       "native/targets/avx2.cc",
@@ -10,7 +11,10 @@
       "native/thread_pool.cc"
     ],
     "addon_sources": [
-      "native/addon.cc"
+      "native/addon/addon.cc",
+      "native/addon/dense.cc",
+      "native/addon/elementwise.cc",
+      "native/addon/lstm.cc"
     ]
   }
 }

@@ -2,13 +2,13 @@
 
 #include <system_error>
 
-#include "dispatch.h"
+#include "denormals.h"
 
 namespace lstm_native {
 
 ThreadPool& ThreadPool::instance() {
-  // Never destroyed: at process exit a worker may still be inside a task of a terminated JavaScript thread, and static
-  // destructors would pull the mutexes from under it.
+  // Never destroyed: at process exit a worker may still be inside a task of a terminated JavaScript thread,
+  // and static destructors would pull the mutexes from under it.
   static ThreadPool* pool = new ThreadPool();
   return *pool;
 }

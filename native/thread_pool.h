@@ -15,8 +15,9 @@ class ThreadPool {
  public:
   static ThreadPool& instance();
 
-  // Runs task(data, 0..count-1) and returns when all have ended. If the pool is at work for another JavaScript
-  // thread, or has fewer workers, it runs on fewer threads: `count` as the task sees it says how many.
+  // Runs task(data, 0..count-1) and returns when all have ended. If the pool is at work for another
+  // JavaScript thread, or has fewer workers, it runs on fewer threads: `count` as the task sees it says how
+  // many.
   void run(int count, Task task, void* data);
 
  private:
@@ -39,8 +40,8 @@ class ThreadPool {
   std::atomic<int> running_{0};
 };
 
-// Where the threads of one task wait for each other between dependent steps. It spins, since the wait is shorter than
-// a sleep would be, and yields once it has spun longer than a step should take.
+// Where the threads of one task wait for each other between dependent steps. It spins, since the wait is
+// shorter than a sleep would be, and yields once it has spun longer than a step should take.
 class Barrier {
  public:
   Barrier() = default;

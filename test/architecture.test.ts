@@ -26,8 +26,13 @@ function filesOf(folder: string, endings: RegExp): Files {
 const library = filesOf('lib', /\.ts$/)
 const native = filesOf('native', /\.(cc|h)$/)
 
+const parsed = new Map<string, string[]>()
+
 /** What a TypeScript file loads when it runs: everything it imports but types. */
 function importsOf(path: string, text: string): string[] {
+  const key = `${path}\n${text}`
+  const known = parsed.get(key)
+  if (known) return known
   const found: string[] = []
   const visit = (node: ts.Node): void => {
     if (ts.isImportDeclaration(node) && !node.importClause?.isTypeOnly)
@@ -35,13 +40,17 @@ function importsOf(path: string, text: string): string[] {
     if (ts.isExportDeclaration(node) && node.moduleSpecifier && !node.isTypeOnly) {
       found.push(textOf(node.moduleSpecifier))
     }
-    if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
-      found.push(textOf(node.arguments[0]))
+    if (ts.isCallExpression(node)) {
+      const { expression } = node
+      const isRequire = ts.isIdentifier(expression) && expression.text === 'require'
+      if (isRequire || expression.kind === ts.SyntaxKind.ImportKeyword) found.push(textOf(node.arguments[0]))
     }
     ts.forEachChild(node, visit)
   }
   visit(ts.createSourceFile(path, text, ts.ScriptTarget.Latest))
-  return found.map((name) => (name.startsWith('.') ? posix.join(dirname(path), name) : name))
+  const names = found.map((name) => (name.startsWith('.') ? posix.join(dirname(path), name) : name))
+  parsed.set(key, names)
+  return names
 }
 
 function textOf(node: ts.Expression): string {
@@ -120,9 +129,10 @@ function reachable(start: string, files: Files, found = new Set<string>()): Set<
 
 /** Floors of the native code, likewise; what stands in none of the folders serves all of them. */
 const nativeFloors: readonly RegExp[] = [
-  /^native\/(addon|dispatch)[^/]*$/,
+  /^native\/addon\//,
+  /^native\/dispatch[^/]*$/,
   /^native\/targets\//,
-  /^native\/lstm\//,
+  /^native\/(lstm|elementwise)\//,
   /^native\/gemm\//,
   /^native\/math\//,
   /^native\/simd\//,
@@ -155,7 +165,7 @@ function outside(files: Files, home: RegExp, pattern: RegExp): string[] {
     .map(([path]) => path)
 }
 
-const napi = [/^native\/addon[^/]*$/, /#\s*include\s+[<"](napi|node_api|js_native_api)\.h/] as const
+const napi = [/^native\/addon\//, /#\s*include\s+[<"](napi|node_api|js_native_api)\.h/] as const
 const intrinsics = [
   /^native\/simd\//,
   /\b_mm\d*_\w+|\b__m(128|256|512)|\bv(ld|st)\dq?_\w+|\bv\w+q_[fsu]\d+|(immintrin|arm_neon|x86intrin)\.h/,

@@ -15,7 +15,8 @@ const bound = (K: number, T: number) => 4 * Math.max(1, Math.ceil(Math.log2(K * 
 
 /** Compares bytes: vitest's own comparison of typed arrays is element by element, and slow. */
 function expectSameBits(result: Record<string, FloatArray>, expected: Record<string, FloatArray>) {
-  const bytes = ({ buffer, byteOffset, byteLength }: FloatArray) => Buffer.from(buffer, byteOffset, byteLength)
+  const bytes = ({ buffer, byteOffset, byteLength }: FloatArray) =>
+    Buffer.from(buffer, byteOffset, byteLength)
   const different = Object.keys(expected).filter((name) => !bytes(result[name]).equals(bytes(expected[name])))
   expect(different).toEqual([])
 }
@@ -43,7 +44,9 @@ describe.each(available)('the native LSTM on %s', (target) => {
       const result = runCase(float32(), test, Float32Array)
       // Layer normalisation divides by a deviation that may be small, and multiplies the error by its inverse.
       const condition = options.layerNorm ? 8 : 1
-      expect(worstError(result.outputs, truth.outputs).error).toBeLessThan(condition * bound(shape.I + shape.H, shape.T))
+      expect(worstError(result.outputs, truth.outputs).error).toBeLessThan(
+        condition * bound(shape.I + shape.H, shape.T),
+      )
       expect(worstError(result.gradients, truth.gradients).error).toBeLessThan(
         condition * 2 * bound(4 * shape.H * shape.B, shape.T),
       )

@@ -154,7 +154,6 @@ export interface SoftmaxBackward {
  * Fused softmax and cross-entropy over rows: returns sum = Σ -w[t]·log softmax(x)[t] and weight = Σ w[t] over the
  * rows whose target t is not `ignoreIndex`. With `dlogits` [N, C], writes (overwrites) the gradient of `sum`:
  * w[t]·(softmax(x) - onehot(t)), zero in ignored rows; the caller scales it.
- * With label smoothing s the target distribution is (1 - s)·onehot + s/C.
  * logits [N, C], targets [N] in [0, C) or ignoreIndex, classWeights [C] (default all 1).
  */
 export interface SoftmaxCrossEntropy {
@@ -338,7 +337,7 @@ export interface LstmForward extends LstmShape {
 }
 
 /**
- * The gradient of a forward call with the same arguments, whose y and cache it reads. The cache is consumed: a second
+ * The gradient of a forward call with the same arguments, whose x, y and cache it may read. The cache is consumed: a second
  * backward needs a second forward. dy has y's strides, dx has x's. Gradients of calls in one array are added in order.
  */
 export interface LstmBackward extends Omit<LstmForward, 'hn' | 'cn' | 'cache'> {

@@ -50,9 +50,12 @@ export function loadNative(): NativeKernels {
       try {
         addon.setTarget(target)
       } catch (error) {
-        throw new BackendError(`useBackend: ${(error as Error).message}; available: ${addon.available().join(', ')}`, {
-          cause: error,
-        })
+        throw new BackendError(
+          `useBackend: ${(error as Error).message}; available: ${addon.available().join(', ')}`,
+          {
+            cause: error,
+          },
+        )
       }
     },
   }

@@ -3,22 +3,6 @@
 
 namespace lstm_native::LSTM_TARGET {
 
-// dW [M, N] += Σ_k gradient[k]ᵀ·rows[k]. gradient [K, M], rows of N floats.
-static void weight_gradient(const Context& context, int M, int N, int K, const float* gradient,
-                            const float* const* rows, float* dweight) {
-  if (dweight == nullptr) return;
-  Product p = {};
-  p.M = M;
-  p.N = N;
-  p.K = K;
-  p.a_transposed = gradient;
-  p.lda = M;
-  p.b_rows = rows;
-  p.c_rows = row_pointers(context, dweight, N, M);
-  p.accumulate = true;
-  multiply(context, p);
-}
-
 // y = x·Wᵀ + b. The product is added to the bias, so that a row's bits are its own.
 static void linear_forward(const Context& context, const LinearArgs& args) {
   if (args.bias != nullptr) {

@@ -1,9 +1,9 @@
-// Our own packed matrix product, and the LSTM's merged products, which differ only in how rows are found: by pointers, so
-// that a product over the valid steps of strided sequences needs no copy.
+// Our own packed matrix product, and the LSTM's merged products, which differ only in how rows are found: by
+// pointers, so that a product over the valid steps of strided sequences needs no copy.
 //
-// The sum over k is cut into chunks of kChunk, each a chain of its own that is added to C: rounding grows with the chunk and
-// not with K, and since the cut is fixed, an element's bits depend on its row and column alone. Threads share out
-// tiles of C, never k.
+// The sum over k is cut into chunks of kChunk, each a chain of its own that is added to C: rounding grows
+// with the chunk and not with K, and since the cut is fixed, an element's bits depend on its row and column
+// alone. Threads share out tiles of C, never k.
 #pragma once
 
 namespace lstm_native::LSTM_TARGET {
@@ -37,7 +37,8 @@ BRICK void share(int total, int index, int count, int* first, int* last) {
 }
 
 template <int R>
-static void product_tile(const ProductRun& run, int k0, int kc, int m, int panel, const Columns& columns, bool add) {
+static void product_tile(const ProductRun& run, int k0, int kc, int m, int panel, const Columns& columns,
+                         bool add) {
   const Product& p = *run.product;
   Tile<R> tile;
   tile.clear();
@@ -47,7 +48,8 @@ static void product_tile(const ProductRun& run, int k0, int kc, int m, int panel
     for (int r = 0; r < R; r++) rows[r] = p.a_rows[m + r] + k0;
     tile.multiply(RowsOfA{rows}, b, kc);
   } else {
-    tile.multiply(PackedRowsOfA<R>{run.a_blocks + static_cast<std::size_t>(m / kRows) * kChunk * kRows}, b, kc);
+    tile.multiply(PackedRowsOfA<R>{run.a_blocks + static_cast<std::size_t>(m / kRows) * kChunk * kRows}, b,
+                  kc);
   }
   float* rows[R];
   for (int r = 0; r < R; r++) rows[r] = p.c_rows[m + r] + static_cast<std::ptrdiff_t>(panel) * kPanelColumns;

@@ -1,5 +1,5 @@
-// OpenBLAS behind the same signature as our own product, where the build links it. It is called single-threaded, on fixed
-// parts, so that results do not depend on the number of threads.
+// OpenBLAS behind the same signature as our own product, where the build links it. It is called
+// single-threaded, on fixed parts, so that results do not depend on the number of threads.
 #pragma once
 #include <cstddef>
 #include <string>
@@ -13,7 +13,8 @@ std::string gemm_description();
 bool have_openblas();
 
 // C[M, N] = A·B (+ C), row-major; only where have_openblas().
-void openblas_gemm(bool transpose_a, bool transpose_b, int M, int N, int K, const float* A, std::ptrdiff_t lda,
-                   const float* B, std::ptrdiff_t ldb, float beta, float* C, std::ptrdiff_t ldc);
+void openblas_gemm(bool transpose_a, bool transpose_b, int M, int N, int K, const float* A,
+                   std::ptrdiff_t lda, const float* B, std::ptrdiff_t ldb, float beta, float* C,
+                   std::ptrdiff_t ldc);
 
 }  // namespace lstm_native

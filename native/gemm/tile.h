@@ -1,9 +1,10 @@
-// The register tile that everything with many multiplications runs on: R rows by 4 vectors of accumulators, against a
-// panel of packed weights, [K][4][kWidth]. The four vectors are four neighbouring columns in a plain product and the
-// four gates of one block of units in the LSTM; only where a tile is loaded and stored differs.
+// The register tile that everything with many multiplications runs on: R rows by 4 vectors of accumulators,
+// against a panel of packed weights, [K][4][kWidth]. The four vectors are four neighbouring columns in a
+// plain product and the four gates of one block of units in the LSTM; only where a tile is loaded and stored
+// differs.
 //
-// Every accumulator is one chain of fused multiply-adds over k in rising order, whatever R is and wherever the row
-// stands: a row's bits depend on nothing but the row.
+// Every accumulator is one chain of fused multiply-adds over k in rising order, whatever R is and wherever
+// the row stands: a row's bits depend on nothing but the row.
 #pragma once
 
 namespace lstm_native::LSTM_TARGET {
@@ -110,8 +111,8 @@ struct Tile {
   }
 };
 
-// Columns [first, first + kPanelColumns) of a [K, N] matrix whose rows are given by pointers, packed as a panel.
-// Columns past N become zeros.
+// Columns [first, first + kPanelColumns) of a [K, N] matrix whose rows are given by pointers, packed as a
+// panel. Columns past N become zeros.
 static void pack_panel(const float* const* rows, int K, int first, int N, float* panel) {
   const Columns columns = neighbouring_columns(N - first);
   for (int k = 0; k < K; k++, panel += kPanelColumns) {
@@ -121,7 +122,8 @@ static void pack_panel(const float* const* rows, int K, int first, int N, float*
 }
 
 // The same from the transpose: the panel's column n is row first + n of a [N, K] matrix.
-static void pack_panel_transposed(const float* matrix, std::ptrdiff_t ld, int K, int first, int N, float* panel) {
+static void pack_panel_transposed(const float* matrix, std::ptrdiff_t ld, int K, int first, int N,
+                                  float* panel) {
   const int count = N - first < kPanelColumns ? N - first : kPanelColumns;
   // Sixteen k at a time: the strided reads of each column then stay within a cache line.
   for (int k0 = 0; k0 < K; k0 += 16) {

@@ -1,8 +1,8 @@
 // One LSTM layer and direction backward through time.
 //
-// Per step only what the recurrence needs: dh = dgates·W_hh and the pointwise part, which turns the activations kept by the
-// forward pass into the gradients of the gates' sums, in place. Afterwards the gradients of weights, biases and input are
-// single products and sums over all steps.
+// Per step only what the recurrence needs: dh = dgates·W_hh and the pointwise part, which turns the
+// activations kept by the forward pass into the gradients of the gates' sums, in place. Afterwards the
+// gradients of weights, biases and input are single products and sums over all steps.
 #pragma once
 
 namespace lstm_native::LSTM_TARGET {
@@ -49,8 +49,9 @@ struct Backward {
   }
 };
 
-// The gradient of h[s] of n units from column j on: from above (dy), from the next step (`recurrent`), from the final state.
-// Returns that of ĥ; what zoneout passes by goes into the carry. With s = -1 the "step" is the initial state.
+// The gradient of h[s] of n units from column j on: from above (dy), from the next step (`recurrent`), from
+// the final state. Returns that of ĥ; what zoneout passes by goes into the carry. With s = -1 the "step" is
+// the initial state.
 BRICK V gradient_of_output(const Backward& run, int s, int r, int j, V recurrent, int n) {
   const LstmArgs& args = *run.args;
   const std::ptrdiff_t state = static_cast<std::ptrdiff_t>(run.schedule.order[r]) * args.R() + j;
@@ -94,7 +95,8 @@ BRICK void squashed_backward(const Backward& run, int s, int r, int unit, V d_sq
   cell_backward(cell, run.args->zoneout_cell, a, mul(d_squashed, t), d_raw_cell, n);
 }
 
-// The gradient that step s + 1 sends to h[s], for R rows and one panel of columns; rows from `alive` on send none.
+// The gradient that step s + 1 sends to h[s], for R rows and one panel of columns; rows from `alive` on send
+// none.
 template <int R>
 BRICK void recurrent_gradient(const Backward& run, int s, int m, int panel, Tile<R>& tile) {
   const LstmArgs& args = *run.args;
@@ -128,7 +130,8 @@ static void gradient_tile(const Backward& run, Stage stage, int s, int m, int pa
       if (stage == Stage::plain) {
         squashed_backward(run, s, m + r, column, dh, n);
       } else if (stage == Stage::projected) {
-        store(run.d_output + static_cast<std::ptrdiff_t>(run.schedule.number(m + r, s)) * args.P + column, dh, n);
+        store(run.d_output + static_cast<std::ptrdiff_t>(run.schedule.number(m + r, s)) * args.P + column, dh,
+              n);
       } else if (stage == Stage::normalized) {
         store(work + static_cast<std::ptrdiff_t>(r) * 2 * args.H + column, dh, n);
       } else {
@@ -140,7 +143,8 @@ static void gradient_tile(const Backward& run, Stage stage, int s, int m, int pa
 }
 
 template <int R>
-static void gradient_tile_of(int rows, const Backward& run, Stage stage, int s, int m, int panel, float* work) {
+static void gradient_tile_of(int rows, const Backward& run, Stage stage, int s, int m, int panel,
+                             float* work) {
   if (rows == R) {
     gradient_tile<R>(run, stage, s, m, panel, work);
   } else if constexpr (R > 1) {
@@ -158,7 +162,8 @@ static void projection_gradient_tile(const Backward& run, int s, int m, int pane
   }
   Tile<R> tile;
   tile.clear();
-  tile.multiply(RowsOfA{rows}, run.projection_panels + static_cast<std::size_t>(panel) * kPanelColumns * args.P, args.P);
+  tile.multiply(RowsOfA{rows},
+                run.projection_panels + static_cast<std::size_t>(panel) * kPanelColumns * args.P, args.P);
   for (int r = 0; r < R; r++) {
     for (int j = 0; j < 4; j++) {
       const int unit = panel * kPanelColumns + j * kWidth, n = args.H - unit;
@@ -209,7 +214,8 @@ static void backward_step(const Backward& run, const Share& mine, int s) {
       }
     }
     if (args.layer_norm) {
-      for (int r = 0; r < rows; r++) normalized_gradient_row(run, s, m + r, work + r * 2 * static_cast<std::ptrdiff_t>(args.H));
+      for (int r = 0; r < rows; r++)
+        normalized_gradient_row(run, s, m + r, work + r * 2 * static_cast<std::ptrdiff_t>(args.H));
     }
   }
 }
@@ -282,11 +288,13 @@ static void lstm_backward_one(const Context& context, const LstmArgs& args) {
   run.cache = cache_sections(args, args.cache);
   run.by_units = share_by_units(args, threads);
   const std::size_t N = run.schedule.rows();
-  run.hidden_panels = arena.take<float>(static_cast<std::size_t>(panels_of(args.R())) * kPanelColumns * 4 * H);
+  run.hidden_panels =
+      arena.take<float>(static_cast<std::size_t>(panels_of(args.R())) * kPanelColumns * 4 * H);
   run.dc = arena.take<float>(B * H);
   if (args.zoneout_hidden.any()) run.carry = arena.take<float>(B * R);
   if (args.P > 0) {
-    run.projection_panels = arena.take<float>(static_cast<std::size_t>(panels_of(args.H)) * kPanelColumns * args.P);
+    run.projection_panels =
+        arena.take<float>(static_cast<std::size_t>(panels_of(args.H)) * kPanelColumns * args.P);
     run.d_output = arena.take<float>(N * args.P);
   }
   if (args.dweights.peephole != nullptr) run.raw_cell = arena.take<float>(N * H);

@@ -1,8 +1,9 @@
-// What forward and backward share: which sequences are alive at which step, where their rows lie, and how the work is
-// shared out.
+// What forward and backward share: which sequences are alive at which step, where their rows lie, and how the
+// work is shared out.
 //
-// Sequences are ordered from the longest to the shortest, so that those alive at step s are rows [0, active[s]) and padding
-// costs nothing. Row r at step s is number first[s] + r of the packed arrays (gates, cells, ...).
+// Sequences are ordered from the longest to the shortest, so that those alive at step s are rows [0,
+// active[s]) and padding costs nothing. Row r at step s is number first[s] + r of the packed arrays (gates,
+// cells, ...).
 #pragma once
 
 namespace lstm_native::LSTM_TARGET {
@@ -50,8 +51,8 @@ static Schedule make_schedule(const Context& context, const LstmArgs& args) {
 
 // The sections of the cache, each with a row for every (sequence, step).
 struct Cache {
-  float* gates;       // [N][4H] activations i, f, g, o; after the backward pass the gradients of the gates' sums
-  float* cells;       // [N][H] c[t]
+  float* gates;  // [N][4H] activations i, f, g, o; after the backward pass the gradients of the gates' sums
+  float* cells;  // [N][H] c[t]
   float* squashed;    // [N][H] o∘tanh(..), what a projection multiplies
   float* input_hat;   // [N][4H] normalised x·W_ihᵀ; later the gradient of x·W_ihᵀ
   float* hidden_hat;  // [N][4H] normalised h·W_hhᵀ; likewise
@@ -87,21 +88,22 @@ static Cache cache_sections(const LstmShape& shape, float* memory) {
   return cache;
 }
 
-// A leading dimension for rows of n floats that keeps rows in lines of their own and out of each other's cache sets:
-// rows a multiple of 256 bytes apart would meet in a few sets of L1.
+// A leading dimension for rows of n floats that keeps rows in lines of their own and out of each other's
+// cache sets: rows a multiple of 256 bytes apart would meet in a few sets of L1.
 BRICK std::ptrdiff_t row_stride(int n) {
   const std::ptrdiff_t lines = (n + 15) / 16;
   return (lines % 4 == 0 ? lines + 1 : lines) * 16;
 }
 
-// How a call is shared out. By rows: each thread takes sequences through all steps and meets nobody. By units: each
-// thread keeps its slice of the weights in its own cache, and all meet after each step to exchange h.
+// How a call is shared out. By rows: each thread takes sequences through all steps and meets nobody. By
+// units: each thread keeps its slice of the weights in its own cache, and all meet after each step to
+// exchange h.
 struct Share {
   bool by_units;
   int index, count;
-  int unit0, unit1;     // blocks of kWidth units
-  int panel0, panel1;   // panels of kPanelColumns
-  int row0, row_step;   // blocks of kRows rows: row0, row0 + row_step, ...
+  int unit0, unit1;    // blocks of kWidth units
+  int panel0, panel1;  // panels of kPanelColumns
+  int row0, row_step;  // blocks of kRows rows: row0, row0 + row_step, ...
 
   static BRICK_MEMBER Share of(bool by_units, int unit_count, int panel_count, int index, int count) {
     Share s = {by_units, index, count, 0, unit_count, 0, panel_count, 0, 1};

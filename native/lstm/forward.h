@@ -1,8 +1,8 @@
 // One LSTM layer and direction forward, all steps in one parallel region.
 //
-// x·W_ihᵀ is either multiplied inside the step (few inputs, or weights that stay in cache) or, chunk of steps by
-// chunk, as one product before them. Both continue the same chain of sums (bias, then x, then h), so the choice does not
-// change a bit.
+// x·W_ihᵀ is either multiplied inside the step (few inputs, or weights that stay in cache) or, chunk of steps
+// by chunk, as one product before them. Both continue the same chain of sums (bias, then x, then h), so the
+// choice does not change a bit.
 #pragma once
 
 namespace lstm_native::LSTM_TARGET {
@@ -19,7 +19,7 @@ struct Forward {
   float* projection_panels;  // [panels of P][H][kPanelColumns]
   float* bias;               // [unit blocks][4][kWidth]
   float* sums;               // [chunk][B][4H], where inference keeps what training keeps in the cache
-  float* hidden;             // [2][B][hidden_stride], what multiplies W_hh: h, masked; step s reads half s & 1
+  float* hidden;  // [2][B][hidden_stride], what multiplies W_hh: h, masked; step s reads half s & 1
   std::ptrdiff_t hidden_stride;
   float* cells;     // [B][H], inference
   float* squashed;  // [B][H], inference with a projection
@@ -70,22 +70,24 @@ BRICK void output_units(const Forward& run, int s, int r, int j, V h, int n) {
   }
   store(args.y + output_offset(args, run.schedule, r, s) + j, h, n);
   if (args.recurrent_mask != nullptr) {
-    h = mul(h, load(args.recurrent_mask + static_cast<std::ptrdiff_t>(run.schedule.order[r]) * args.R() + j, n));
+    h = mul(h,
+            load(args.recurrent_mask + static_cast<std::ptrdiff_t>(run.schedule.order[r]) * args.R() + j, n));
   }
   store(run.hidden_row(s + 1, r) + j, h, n);
 }
 
 // The pointwise part of n units of row r from the sums of their four gates.
-BRICK void finish_units(const Forward& run, int s, int r, int unit, const float* sums, std::ptrdiff_t sum_stride,
-                        V* raw_cell, V* output_gate, int n) {
+BRICK void finish_units(const Forward& run, int s, int r, int unit, const float* sums,
+                        std::ptrdiff_t sum_stride, V* raw_cell, V* output_gate, int n) {
   const LstmArgs& args = *run.args;
   const float* mask = run.mask_row(args.zoneout_cell, s, r, args.H);
   CellRow row;
   row.c_previous = run.previous_cell_row(s, r) + unit;
   row.c = run.cell_row(s, r) + unit;
-  row.gates = args.cache == nullptr
-                  ? nullptr
-                  : run.cache.gates + 4 * static_cast<std::ptrdiff_t>(run.schedule.number(r, s)) * args.H + unit;
+  row.gates =
+      args.cache == nullptr
+          ? nullptr
+          : run.cache.gates + 4 * static_cast<std::ptrdiff_t>(run.schedule.number(r, s)) * args.H + unit;
   row.gate_stride = args.H;
   row.peephole = args.weights.peephole ? args.weights.peephole + unit : nullptr;
   row.peephole_stride = args.H;
@@ -112,13 +114,15 @@ static void step_tile(const Forward& run, int s, int m, int u) {
   if (run.input_in_step) {
     tile.start(run.bias + u * kPanelColumns);
     for (int r = 0; r < R; r++) rows[r] = input_row(args, run.schedule, m + r, s);
-    tile.multiply(RowsOfA{rows}, run.input_panels + static_cast<std::size_t>(u) * args.I * kPanelColumns, args.I);
+    tile.multiply(RowsOfA{rows}, run.input_panels + static_cast<std::size_t>(u) * args.I * kPanelColumns,
+                  args.I);
   } else {
     for (int r = 0; r < R; r++) rows[r] = run.sums_row(s, m + r) + unit;
     tile.load_rows(rows, gate_columns(n, args.H));
   }
   for (int r = 0; r < R; r++) rows[r] = run.hidden_row(s, m + r);
-  tile.multiply(RowsOfA{rows}, run.hidden_panels + static_cast<std::size_t>(u) * args.R() * kPanelColumns, args.R());
+  tile.multiply(RowsOfA{rows}, run.hidden_panels + static_cast<std::size_t>(u) * args.R() * kPanelColumns,
+                args.R());
 
   alignas(64) float sums[R * kPanelColumns];
   float* out[R];
@@ -140,7 +144,8 @@ static void step_tile_of(int rows, const Forward& run, int s, int m, int u) {
   }
 }
 
-// The input's share of the sums, of rows [m, m + R) of step s: bias + x·W_ihᵀ, or with layer normalisation x·W_ihᵀ alone.
+// The input's share of the sums, of rows [m, m + R) of step s: bias + x·W_ihᵀ, or with layer normalisation
+// x·W_ihᵀ alone.
 template <int R>
 static void input_tile(const Forward& run, int s, int m, int u) {
   const LstmArgs& args = *run.args;
@@ -157,7 +162,8 @@ static void input_tile(const Forward& run, int s, int m, int u) {
   } else {
     tile.start(run.bias + u * kPanelColumns);
   }
-  tile.multiply(RowsOfA{rows}, run.input_panels + static_cast<std::size_t>(u) * args.I * kPanelColumns, args.I);
+  tile.multiply(RowsOfA{rows}, run.input_panels + static_cast<std::size_t>(u) * args.I * kPanelColumns,
+                args.I);
   tile.store_rows(out, gate_columns(args.H - unit, args.H));
 }
 
@@ -183,7 +189,8 @@ static void input_product(const Forward& run, const Share& mine, int s0, int s1)
   }
 }
 
-// Panels are walked back and forth from step to step: the last ones of a step are still in cache when the next begins.
+// Panels are walked back and forth from step to step: the last ones of a step are still in cache when the
+// next begins.
 static void plain_step(const Forward& run, const Share& mine, int s) {
   const int active = run.schedule.active[s];
   for (int i = mine.unit0; i < mine.unit1; i++) {
@@ -238,7 +245,8 @@ static void pack_forward(const Forward& run, int index, int count) {
   for (int u = first; u < last; u++) {
     const std::size_t panel = static_cast<std::size_t>(u) * kPanelColumns;
     pack_gate_panel(args.weights.weight_ih, args.H, args.I, u * kWidth, run.input_panels + panel * args.I);
-    pack_gate_panel(args.weights.weight_hh, args.H, args.R(), u * kWidth, run.hidden_panels + panel * args.R());
+    pack_gate_panel(args.weights.weight_hh, args.H, args.R(), u * kWidth,
+                    run.hidden_panels + panel * args.R());
   }
   if (args.P > 0) {
     share(panels_of(args.P), index, count, &first, &last);
@@ -306,8 +314,9 @@ BRICK int steps_per_chunk(const LstmArgs& args) {
   return steps < 1 ? 1 : steps > static_cast<std::size_t>(args.T) ? args.T : static_cast<int>(steps);
 }
 
-// A product ahead of the steps reads W_ih once a chunk where the steps would read it every time; it has to write and read
-// the sums instead. With few inputs, or a tile's worth of rows and weights that stay in L2, the steps are the better place.
+// A product ahead of the steps reads W_ih once a chunk where the steps would read it every time; it has to
+// write and read the sums instead. With few inputs, or a tile's worth of rows and weights that stay in L2,
+// the steps are the better place.
 BRICK bool multiply_input_in_step(const LstmArgs& args) {
   if (args.layer_norm) return false;
   const std::size_t weight_bytes = sizeof(float) * 4 * static_cast<std::size_t>(args.H) * (args.I + args.R());
@@ -329,7 +338,9 @@ static void lstm_forward_one(const Context& context, const LstmArgs& args) {
   run.chunk = args.T < 1 ? 1 : steps_per_chunk(args);
   run.input_panels = arena.take<float>(blocks * args.I * kPanelColumns);
   run.hidden_panels = arena.take<float>(blocks * R * kPanelColumns);
-  if (args.P > 0) run.projection_panels = arena.take<float>(static_cast<std::size_t>(panels_of(args.P)) * kPanelColumns * H);
+  if (args.P > 0)
+    run.projection_panels =
+        arena.take<float>(static_cast<std::size_t>(panels_of(args.P)) * kPanelColumns * H);
   run.bias = arena.take<float>(blocks * kPanelColumns);
   pack_bias(args.weights.bias_ih, args.weights.bias_hh, args.H, run.bias);
   run.hidden_stride = row_stride(args.R());

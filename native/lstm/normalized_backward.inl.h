@@ -15,7 +15,8 @@ static void normalized_gradient_row(const Backward& run, int s, int r, float* wo
     const int n = H - unit;
     const CellActivations a = load_activations(cell_gradient(run, s, r, unit), n);
     const V hat = mul(sub(a.c, mean), rstd);
-    const V t = tanh(fma(load(args.weights.norm_cell + unit, n), hat, load(args.weights.norm_cell + H + unit, n)));
+    const V t =
+        tanh(fma(load(args.weights.norm_cell + unit, n), hat, load(args.weights.norm_cell + H + unit, n)));
     const V d = load(d_squashed + unit, n);
     store(cell_hat + unit, hat, n);
     store(d_normalized + unit, mul(mul(d, a.o), fnma(t, t, set(1.0f))), n);
@@ -28,6 +29,6 @@ static void normalized_gradient_row(const Backward& run, int s, int r, float* wo
     const CellActivations a = load_activations(cell, n);
     cell_backward(cell, args.zoneout_cell, a, load(d_squashed + unit, n), load(d_raw_cell + unit, n), n);
   }
-  normalization_gradient(run.gates_row(s, r), args.weights.norm_hh, run.cache.hidden_hat + 4 * number * H, statistics[1],
-                         4 * H, run.d_hidden_sums + 4 * static_cast<std::ptrdiff_t>(r) * H);
+  normalization_gradient(run.gates_row(s, r), args.weights.norm_hh, run.cache.hidden_hat + 4 * number * H,
+                         statistics[1], 4 * H, run.d_hidden_sums + 4 * static_cast<std::ptrdiff_t>(r) * H);
 }

@@ -1,5 +1,5 @@
-// The step with layer normalisation, which needs whole rows: raw sums of h·W_hhᵀ of a block of rows, then row by row their
-// statistics, the gates, the statistics of the cell, the output. Part of forward.h.
+// The step with layer normalisation, which needs whole rows: raw sums of h·W_hhᵀ of a block of rows, then row
+// by row their statistics, the gates, the statistics of the cell, the output. Part of forward.h.
 
 static void normalized_row(const Forward& run, int s, int r, float* hidden_hat, float* work) {
   const LstmArgs& args = *run.args;
@@ -36,7 +36,8 @@ static void normalized_row(const Forward& run, int s, int r, float* hidden_hat, 
   for (int unit = 0; unit < H; unit += kWidth) {
     const int n = H - unit;
     const V hat = mul(sub(load(raw_cell + unit, n), set(cell.mean)), set(cell.rstd));
-    const V normalized = fma(load(args.weights.norm_cell + unit, n), hat, load(args.weights.norm_cell + H + unit, n));
+    const V normalized =
+        fma(load(args.weights.norm_cell + unit, n), hat, load(args.weights.norm_cell + H + unit, n));
     emit_units(run, s, r, unit, load(output_gate + unit, n), normalized, n);
   }
 }
@@ -57,7 +58,8 @@ static void normalized_block(const Forward& run, int s, int m, float* work) {
     for (int r = 0; r < R; r++) out[r] = hidden_hat[r] + u * kWidth;
     Tile<R> tile;
     tile.clear();
-    tile.multiply(RowsOfA{rows}, run.hidden_panels + static_cast<std::size_t>(u) * args.R() * kPanelColumns, args.R());
+    tile.multiply(RowsOfA{rows}, run.hidden_panels + static_cast<std::size_t>(u) * args.R() * kPanelColumns,
+                  args.R());
     tile.store_rows(out, gate_columns(args.H - u * kWidth, H));
   }
   for (int r = 0; r < R; r++) normalized_row(run, s, m + r, hidden_hat[r], work + r * 10 * H);

@@ -1,5 +1,5 @@
-// LSTM weights as panels. A gate panel holds one block of kWidth units: [K][4 gates][kWidth], so that a tile ends with all
-// four gates of the same units in registers.
+// LSTM weights as panels. A gate panel holds one block of kWidth units: [K][4 gates][kWidth], so that a tile
+// ends with all four gates of the same units in registers.
 #pragma once
 
 namespace lstm_native::LSTM_TARGET {

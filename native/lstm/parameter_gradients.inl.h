@@ -1,5 +1,6 @@
-// What is left when the time loop has run: gradients of weights, biases and input, over all steps at once. Sums over rows
-// are shared out by columns, so that their order does not depend on the threads. Part of backward.h.
+// What is left when the time loop has run: gradients of weights, biases and input, over all steps at once.
+// Sums over rows are shared out by columns, so that their order does not depend on the threads. Part of
+// backward.h.
 
 static void normalization_gains(const Backward& run) {
   const LstmArgs& args = *run.args;
@@ -15,8 +16,10 @@ static void normalization_gains(const Backward& run) {
     const float* statistics = run.cache.statistics + 4 * static_cast<std::ptrdiff_t>(n);
     float* input_hat = run.cache.input_hat + row;
     float* hidden_hat = run.cache.hidden_hat + row;
-    normalization_gradient(run.cache.gates + row, args.weights.norm_ih, input_hat, statistics[0], G, input_hat);
-    normalization_gradient(run.cache.gates + row, args.weights.norm_hh, hidden_hat, statistics[1], G, hidden_hat);
+    normalization_gradient(run.cache.gates + row, args.weights.norm_ih, input_hat, statistics[0], G,
+                           input_hat);
+    normalization_gradient(run.cache.gates + row, args.weights.norm_hh, hidden_hat, statistics[1], G,
+                           hidden_hat);
   }
 }
 
@@ -45,7 +48,8 @@ static void peephole_gradient(const Backward& run) {
   const int N = run.schedule.rows(), H = args.H, G = 4 * H;
   const float** previous = run.context->arena->take<const float*>(N);
   for (int s = 0; s < run.schedule.steps; s++) {
-    for (int r = 0; r < run.schedule.active[s]; r++) previous[run.schedule.number(r, s)] = run.previous_cell_row(s, r);
+    for (int r = 0; r < run.schedule.active[s]; r++)
+      previous[run.schedule.number(r, s)] = run.previous_cell_row(s, r);
   }
   float* d_peephole = args.dweights.peephole;
   const float* d_sums = run.cache.gates;

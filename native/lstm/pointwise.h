@@ -22,9 +22,10 @@ struct CellRow {
   const float* zoneout_mask;
 };
 
-// Gates and cell from the sums of a tile's row. Returns the raw cell ĉ, which the output sees, and the output gate.
-BRICK void cell_forward(const CellRow& row, const Zoneout& zoneout, const float* sums, std::ptrdiff_t sum_stride, int n,
-                        V* raw_cell, V* output_gate) {
+// Gates and cell from the sums of a tile's row. Returns the raw cell ĉ, which the output sees, and the output
+// gate.
+BRICK void cell_forward(const CellRow& row, const Zoneout& zoneout, const float* sums,
+                        std::ptrdiff_t sum_stride, int n, V* raw_cell, V* output_gate) {
   V i = load(sums, n), f = load(sums + sum_stride, n), g = load(sums + 2 * sum_stride, n);
   V o = load(sums + 3 * sum_stride, n);
   const V c_previous = load(row.c_previous, n);
@@ -49,7 +50,8 @@ BRICK void cell_forward(const CellRow& row, const Zoneout& zoneout, const float*
   *output_gate = o;
 }
 
-// The way back. Reads the activations that cell_forward kept and overwrites them with the gradients of the four sums.
+// The way back. Reads the activations that cell_forward kept and overwrites them with the gradients of the
+// four sums.
 struct CellGradient {
   float* gates;
   std::ptrdiff_t gate_stride;
@@ -61,8 +63,8 @@ struct CellGradient {
   float* raw_cell;  // out: ĉ, where the peepholes' gradient needs it
 };
 
-// d_output is the gradient of o∘tanh(s), s the squashed cell: ĉ itself, or its normalisation, whose gradient the caller
-// then passes as d_cell with `squashed` given.
+// d_output is the gradient of o∘tanh(s), s the squashed cell: ĉ itself, or its normalisation, whose gradient
+// the caller then passes as d_cell with `squashed` given.
 struct CellActivations {
   V i, f, g, o, c_previous, c;
 };
@@ -78,9 +80,10 @@ BRICK CellActivations load_activations(const CellGradient& cell, int n) {
   return a;
 }
 
-// From the gradients of the output gate's activation and of ĉ as the output sees it, to all that depends on them.
-BRICK void cell_backward(const CellGradient& cell, const Zoneout& zoneout, const CellActivations& a, V d_gate_o,
-                         V d_raw_cell, int n) {
+// From the gradients of the output gate's activation and of ĉ as the output sees it, to all that depends on
+// them.
+BRICK void cell_backward(const CellGradient& cell, const Zoneout& zoneout, const CellActivations& a,
+                         V d_gate_o, V d_raw_cell, int n) {
   const V one = set(1.0f);
   V d_sum_o = mul(d_gate_o, mul(a.o, sub(one, a.o)));
   V d_c = load(cell.dc, n);

@@ -5,6 +5,7 @@
 // (the order of what follows is the order of dependence)
 #include "../gemm/tile.h"
 #include "../gemm/gemm.h"
+#include "../gemm/weight_gradient.h"
 #include "../elementwise/elementwise.h"
 #include "../elementwise/functions.h"
 #include "../elementwise/sums.h"

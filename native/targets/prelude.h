@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "../arena.h"
+#include "../gemm/openblas.h"
 #include "../kernels.h"
 #include "../simd/intrinsics.h"
 #include "../thread_pool.h"

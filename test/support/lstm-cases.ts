@@ -1,5 +1,11 @@
 /** LSTM calls with random contents for comparing kernels: every option of the contract, at awkward sizes. */
-import type { FloatArray, Kernels, LstmBackward, LstmForward, LstmParameters } from '../../lib/kernels/contract.ts'
+import type {
+  FloatArray,
+  Kernels,
+  LstmBackward,
+  LstmForward,
+  LstmParameters,
+} from '../../lib/kernels/contract.ts'
 import { Random } from '../../lib/random.ts'
 
 export interface Options {
@@ -76,7 +82,8 @@ export function makeCase(options: CaseOptions): Case {
   const { B, T, I, H, P = 0, bias = true } = options
   const R = P || H
   const random = new Random(options.seed)
-  const normal = (count: number, deviation = 1) => Array.from({ length: count }, () => Math.fround(random.normal(0, deviation)))
+  const normal = (count: number, deviation = 1) =>
+    Array.from({ length: count }, () => Math.fround(random.normal(0, deviation)))
   const coin = (count: number, probability: number, value: number) =>
     Array.from({ length: count }, () => (random.uniform() < probability ? value : 0))
   const scale = 1 / Math.sqrt(H)
@@ -108,7 +115,9 @@ export function makeCase(options: CaseOptions): Case {
     batched.zoneoutHidden = coin(B * T * R, 0.3, 1)
   }
   // A length of 0 and a full one are among them where there is room for both.
-  const lengths = options.lengths ? Int32Array.from({ length: B }, (_, b) => (b * 5 + 3) % (T + 1)) : undefined
+  const lengths = options.lengths
+    ? Int32Array.from({ length: B }, (_, b) => (b * 5 + 3) % (T + 1))
+    : undefined
   return assemble({ options, batched, parameters, lengths })
 }
 
@@ -122,7 +131,9 @@ function assemble(parts: Omit<Case, 'only'>): Case {
       }
       return assemble({
         options: { ...parts.options, B: sequences.length },
-        batched: Object.fromEntries(Object.entries(parts.batched).map(([name, values]) => [name, pick(values)])),
+        batched: Object.fromEntries(
+          Object.entries(parts.batched).map(([name, values]) => [name, pick(values)]),
+        ),
         parameters: parts.parameters,
         lengths: parts.lengths && Int32Array.from(sequences, (b) => parts.lengths![b]),
       })

@@ -1,4 +1,4 @@
-// Reading the fields of a call's object for addon.cc: each is checked once, with an error that says what was expected.
+// Reading the fields of a call's object: each is checked once, with an error that says what was expected.
 #pragma once
 #include <napi.h>
 
@@ -20,6 +20,8 @@ class Arguments {
     }
     return static_cast<int>(value);
   }
+
+  float real(const char* name) const { return static_cast<float>(number(name)); }
 
   double number(const char* name) const {
     const Napi::Value value = object_.Get(name);
@@ -66,8 +68,8 @@ class Arguments {
   }
 
   [[noreturn]] void fail(const char* name, const std::string& expected, const std::string& got) const {
-    throw Napi::TypeError::New(object_.Env(),
-                               std::string(place_) + ": expected " + name + " to be " + expected + ", got " + got);
+    throw Napi::TypeError::New(
+        object_.Env(), std::string(place_) + ": expected " + name + " to be " + expected + ", got " + got);
   }
 
  private:
@@ -75,7 +77,8 @@ class Arguments {
   T* array(const char* name, std::size_t length, const char* kind) const {
     const Napi::Value value = object_.Get(name);
     if (value.IsUndefined()) return nullptr;
-    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) fail(name, std::string("a ") + kind, "something else");
+    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type)
+      fail(name, std::string("a ") + kind, "something else");
     const Napi::TypedArrayOf<T> typed = value.As<Napi::TypedArrayOf<T>>();
     if (typed.ElementLength() < length) {
       fail(name, std::string("a ") + kind + " of at least " + std::to_string(length) + " elements",

@@ -1,0 +1,147 @@
+// The LSTM: what the arguments mean is said in lib/kernels/contract.ts.
+#include <vector>
+
+#include "call.h"
+
+namespace lstm_native {
+namespace {
+
+LstmShape lstm_shape(const Arguments& a) {
+  LstmShape shape = {};
+  shape.B = a.integer("B");
+  shape.T = a.integer("T");
+  shape.I = a.integer("I");
+  shape.H = a.integer("H");
+  shape.P = a.integer("P");
+  shape.layer_norm = a.flag("layerNorm");
+  if (shape.H == 0) a.fail("H", "a positive integer", "0");
+  return shape;
+}
+
+// Parameters, or their gradients, of which all may be absent.
+template <typename Float>
+LstmWeights<Float> lstm_weights(const Arguments& a, const LstmShape& shape, bool gradients) {
+  const std::size_t G = 4 * static_cast<std::size_t>(shape.H), H = shape.H, R = shape.R();
+  LstmWeights<Float> weights = {};
+  weights.weight_ih = a.optional_floats("weightIh", G * shape.I);
+  weights.weight_hh = a.optional_floats("weightHh", G * R);
+  weights.bias_ih = a.optional_floats("biasIh", G);
+  weights.bias_hh = a.optional_floats("biasHh", G);
+  weights.weight_hr = a.optional_floats("weightHr", R * H);
+  weights.peephole = a.optional_floats("peephole", 3 * H);
+  weights.norm_ih = a.optional_floats("normIh", G);
+  weights.norm_hh = a.optional_floats("normHh", G);
+  weights.norm_cell = a.optional_floats("normCell", 2 * H);
+  if (gradients) return weights;
+  if (!weights.weight_ih) a.fail("weightIh", "a Float32Array", "nothing");
+  if (!weights.weight_hh) a.fail("weightHh", "a Float32Array", "nothing");
+  if (shape.P > 0 && !weights.weight_hr) a.fail("weightHr", "a Float32Array where P > 0", "nothing");
+  if (shape.layer_norm && !(weights.norm_ih && weights.norm_hh && weights.norm_cell)) {
+    a.fail("normIh, normHh and normCell", "Float32Arrays where layerNorm is set", "nothing");
+  }
+  return weights;
+}
+
+// Elements that strided [B, T, width] access reaches.
+std::size_t strided_length(int B, int T, int width, std::ptrdiff_t batch_stride, std::ptrdiff_t time_stride) {
+  if (B == 0 || T == 0) return 0;
+  return static_cast<std::size_t>((B - 1) * batch_stride + (T - 1) * time_stride + width);
+}
+
+Zoneout lstm_zoneout(const Arguments& a, const char* name, std::size_t length) {
+  if (a.is_number(name)) return {nullptr, a.real(name)};
+  return {a.optional_floats(name, length), 0};
+}
+
+// What forward and backward calls have in common.
+LstmArgs lstm_arguments(const Arguments& a) {
+  LstmArgs args = {};
+  static_cast<LstmShape&>(args) = lstm_shape(a);
+  const int B = args.B, T = args.T, R = args.R();
+  args.reverse = a.flag("reverse");
+  args.lengths = a.optional_integers("lengths", B);
+  for (int b = 0; args.lengths && b < B; b++) {
+    if (args.lengths[b] < 0 || args.lengths[b] > T) {
+      a.fail("lengths", "integers from 0 to " + std::to_string(T), std::to_string(args.lengths[b]));
+    }
+  }
+  args.weights = lstm_weights<const float>(a.object("parameters"), args, false);
+  args.x_batch_stride = a.integer("xBatchStride");
+  args.x_time_stride = a.integer("xTimeStride");
+  args.x = a.floats("x", strided_length(B, T, args.I, args.x_batch_stride, args.x_time_stride));
+  args.h0 = a.optional_floats("h0", area(B, R));
+  args.c0 = a.optional_floats("c0", area(B, args.H));
+  args.recurrent_mask = a.optional_floats("recurrentMask", area(B, R));
+  args.zoneout_cell = lstm_zoneout(a, "zoneoutCell", area(B, T) * args.H);
+  args.zoneout_hidden = lstm_zoneout(a, "zoneoutHidden", area(B, T) * R);
+  args.eps = a.real("eps");
+  args.y_batch_stride = a.integer("yBatchStride");
+  args.y_time_stride = a.integer("yTimeStride");
+  args.y = a.floats("y", strided_length(B, T, R, args.y_batch_stride, args.y_time_stride));
+  return args;
+}
+
+Napi::Value lstm_cache_length(const Napi::CallbackInfo& info) {
+  const LstmShape shape = lstm_shape(object_argument(info, "lstmCacheLength"));
+  return Napi::Number::New(info.Env(), static_cast<double>(kernels_of(info).lstm_cache_length(shape)));
+}
+
+using Direction = LstmArgs (*)(const Arguments&, const Kernels&);
+
+std::vector<LstmArgs> lstm_directions(const Napi::CallbackInfo& info, const char* place, Direction read) {
+  if (info.Length() < 1 || !info[0].IsArray())
+    throw Napi::TypeError::New(info.Env(), std::string(place) + ": expected an array");
+  const Napi::Array calls = info[0].As<Napi::Array>();
+  std::vector<LstmArgs> directions;
+  for (std::uint32_t d = 0; d < calls.Length(); d++) {
+    const Napi::Value each = calls.Get(d);
+    if (!each.IsObject())
+      throw Napi::TypeError::New(info.Env(), std::string(place) + ": expected an array of objects");
+    directions.push_back(read(Arguments(place, each.As<Napi::Object>()), kernels_of(info)));
+  }
+  return directions;
+}
+
+LstmArgs forward_direction(const Arguments& a, const Kernels& kernels) {
+  LstmArgs args = lstm_arguments(a);
+  args.hn = a.floats("hn", area(args.B, args.R()));
+  args.cn = a.floats("cn", area(args.B, args.H));
+  args.cache = a.optional_floats("cache", kernels.lstm_cache_length(args));
+  return args;
+}
+
+LstmArgs backward_direction(const Arguments& a, const Kernels& kernels) {
+  LstmArgs args = lstm_arguments(a);
+  const int B = args.B, T = args.T, R = args.R();
+  args.cache = a.floats("cache", kernels.lstm_cache_length(args));
+  args.dy = a.optional_floats("dy", strided_length(B, T, R, args.y_batch_stride, args.y_time_stride));
+  args.dhn = a.optional_floats("dhn", area(B, R));
+  args.dcn = a.optional_floats("dcn", area(B, args.H));
+  args.dx = a.optional_floats("dx", strided_length(B, T, args.I, args.x_batch_stride, args.x_time_stride));
+  args.dh0 = a.optional_floats("dh0", area(B, R));
+  args.dc0 = a.optional_floats("dc0", area(B, args.H));
+  args.dweights = lstm_weights<float>(a.object("dparameters"), args, true);
+  return args;
+}
+
+void lstm_forward(const Napi::CallbackInfo& info) {
+  const std::vector<LstmArgs> directions = lstm_directions(info, "lstmForward", forward_direction);
+  const Call call(info);
+  call.kernels.lstm_forward(call.context, directions.data(), static_cast<int>(directions.size()));
+}
+
+void lstm_backward(const Napi::CallbackInfo& info) {
+  const std::vector<LstmArgs> directions = lstm_directions(info, "lstmBackward", backward_direction);
+  const Call call(info);
+  call.kernels.lstm_backward(call.context, directions.data(), static_cast<int>(directions.size()));
+}
+
+}  // namespace
+
+void export_lstm(Napi::Env env, Napi::Object exports) {
+  export_function<lstm_cache_length>(env, exports, "lstmCacheLength");
+  export_function<lstm_forward>(env, exports, "lstmForward");
+  export_function<lstm_backward>(env, exports, "lstmBackward");
+}
+
+}  // namespace lstm_native

@@ -1,0 +1,63 @@
+// dW += Σ_k gradient[k]ᵀ·rows[k]: the product behind every weight's gradient, through OpenBLAS where it is
+// linked and the product is large, through our own otherwise. A weight's gradient sums over the whole batch,
+// so that nothing is lost where a product does not keep rows apart; what decides a prediction goes through
+// our own alone.
+#pragma once
+
+namespace lstm_native::LSTM_TARGET {
+
+// Rows of dW in one call of OpenBLAS. Fixed, so that the calls, and their bits, are the same at any number of
+// threads.
+constexpr int kBlasRows = 256;
+
+// Multiplications from which the copy of `rows` and OpenBLAS's packing are small beside its product.
+constexpr double kBlasWork = 4e6;
+
+struct BlasRun {
+  int M, N, K;
+  const float* gradient;
+  const float* const* rows;
+  float* dense;  // [K, N]
+  float* dweight;
+  Barrier barrier;
+};
+
+static void blas_share(void* data, int index, int count) {
+  BlasRun& run = *static_cast<BlasRun*>(data);
+  const std::size_t N = run.N;
+  int first, last;
+  share(run.K, index, count, &first, &last);
+  for (int k = first; k < last; k++) std::memcpy(run.dense + k * N, run.rows[k], sizeof(float) * N);
+  run.barrier.wait(count);
+  const int blocks = (run.M + kBlasRows - 1) / kBlasRows;
+  for (int block = index; block < blocks; block += count) {
+    const int m = block * kBlasRows, rows = run.M - m < kBlasRows ? run.M - m : kBlasRows;
+    openblas_gemm(true, false, rows, run.N, run.K, run.gradient + m, run.M, run.dense, run.N, 1.0f,
+                  run.dweight + m * N, run.N);
+  }
+}
+
+// gradient [K, M]; rows [K] pointers to N floats each; dweight [M, N], added to, or null.
+static void weight_gradient(const Context& context, int M, int N, int K, const float* gradient,
+                            const float* const* rows, float* dweight) {
+  if (dweight == nullptr || M == 0 || N == 0 || K == 0) return;
+  const double work = static_cast<double>(M) * N * K;
+  if (have_openblas() && work >= kBlasWork) {
+    BlasRun run = {M,       N, K, gradient, rows, context.arena->take<float>(static_cast<std::size_t>(K) * N),
+                   dweight, {}};
+    context.pool->run(useful_threads(context, work), blas_share, &run);
+    return;
+  }
+  Product p = {};
+  p.M = M;
+  p.N = N;
+  p.K = K;
+  p.a_transposed = gradient;
+  p.lda = M;
+  p.b_rows = rows;
+  p.c_rows = row_pointers(context, dweight, N, M);
+  p.accumulate = true;
+  multiply(context, p);
+}
+
+}  // namespace lstm_native::LSTM_TARGET
