@@ -254,7 +254,7 @@ describe('lstm evaluate', () => {
     const { code, out } = await lstm('evaluate', model, passengers, '--test', '0.5', '--report', report)
     expect(code).toBe(0)
     expect(out).toContain('67 forecasts of 6 rows, the first from 1955-01:')
-    expect(await readFile(report, 'utf8')).toContain('Passengers, 6 rows ahead')
+    expect(await readFile(report, 'utf8')).toContain('Passengers, 6 months ahead')
   })
 
   it('refuses a series without the model’s column, or too short', async () => {

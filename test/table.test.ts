@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { detectPeriod, persistence, seasonalNaive } from '../lib/forecast/baselines.ts'
-import { labelsAfter } from '../lib/forecast/dates.ts'
+import { labelsAfter, stepName } from '../lib/forecast/dates.ts'
 import { InputError } from '../lib/forecast/input-error.ts'
 import { oneStepError, score } from '../lib/forecast/metrics.ts'
 import { featuresOf, fitScales, missingValues, seriesOf, usableOrigins } from '../lib/forecast/series.ts'
@@ -109,6 +109,21 @@ describe('dates', () => {
     ],
   ])('go on after %j with %j', (labels, next) => {
     expect(labelsAfter(labels, 2)).toEqual(next)
+  })
+})
+
+describe('the step of a series', () => {
+  it.each([
+    ['month', ['1983-10', '1983-11', '1983-12']],
+    ['month', ['2020-01-01', '2020-02-01', '2020-03-01']],
+    ['year', ['2018-01-01', '2019-01-01', '2020-01-01']],
+    ['week', ['2020-01-01', '2020-01-08', '2020-01-15']],
+    ['day', ['2020-02-26', '2020-02-27', '2020-02-28']],
+    ['hour', ['2016-07-01 22:00:00', '2016-07-01 23:00:00', '2016-07-02 00:00:00']],
+    ['row', ['2020-01-01', '2020-01-03', '2020-01-05']],
+    ['row', ['1', '2', '3']],
+  ])('is a %s for %j', (name, labels) => {
+    expect(stepName(labels)).toBe(name)
   })
 })
 

@@ -16,6 +16,19 @@ export function labelsAfter(labels: readonly string[], count: number): string[] 
   return Array.from({ length: count }, (_, i) => next?.(i + 1) ?? `+${i + 1}`)
 }
 
+/** What a step of a series is called: month, day, hour, …, or row where the labels do not tell. */
+export function stepName(labels: readonly string[]): string {
+  const [first, second] = labelsAfter(labels, 2)
+  if (!first || !looksLikeDate(first)) return 'row'
+  const days = (instant(second) - instant(first)) / 86_400_000
+  const lengths: Record<string, number> = { minute: 1 / 1440, hour: 1 / 24, day: 1, week: 7 }
+  const name = Object.keys(lengths).find((unit) => Math.abs(lengths[unit] - days) < 1e-9)
+  if (name) return name
+  const months = monthOf(second) - monthOf(first)
+  const isCalendar = first.slice(7) === second.slice(7)
+  return isCalendar && months === 1 ? 'month' : isCalendar && months === 12 ? 'year' : 'row'
+}
+
 /** What adds k steps to the last of a few labels, or undefined if they are no dates at even steps. */
 function successor(labels: readonly string[]): ((k: number) => string) | undefined {
   if (labels.length < 3 || !labels.every(looksLikeDate)) return undefined

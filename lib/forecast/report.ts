@@ -155,9 +155,9 @@ th,td{text-align:right;padding:9px 0 9px 20px;border-bottom:1px solid var(--fain
 th:first-child{text-align:left;padding-left:0}
 thead th{color:var(--muted);font-size:13px}
 td.best{color:var(--accent);font-weight:600}
-.groups{display:grid;grid-template-columns:repeat(auto-fit,minmax(260px,1fr));gap:28px 40px}
+.groups{display:grid;grid-template-columns:repeat(auto-fit,minmax(250px,1fr));gap:28px 32px}
 dl{margin:0;font-size:14px;display:grid;grid-template-columns:auto 1fr;gap:4px 18px}
 dt{color:var(--muted)}
-dd{margin:0;text-align:right;overflow-wrap:anywhere;font-variant-numeric:tabular-nums}
+dd{margin:0;overflow-wrap:anywhere;font-variant-numeric:tabular-nums}
 @media print{main{padding:0}}
 `

@@ -1,6 +1,6 @@
 /** The reports of the two things done with a forecaster: training it, and evaluating it on a series. */
 import { backend } from '../kernels/index.ts'
-import { labelsAfter } from './dates.ts'
+import { labelsAfter, stepName } from './dates.ts'
 import type { Evaluation } from './evaluation.ts'
 import type { Forecaster } from './forecaster.ts'
 import { standaloneSvg } from './palette.ts'
@@ -14,8 +14,7 @@ export async function reportOfTraining(series: Series, result: TrainResult): Pro
     result
   const rate =
     epochs.length > 0 ? epochs.reduce((sum, each) => sum + each.samplesPerSecond, 0) / epochs.length : 0
-  const rows = (from: number, to: number) =>
-    `${number(to - from)}, ${series.labels[from]} – ${series.labels[to - 1]}`
+  const rows = (from: number, to: number) => `${number(to - from)}, from ${series.labels[from]}`
   return renderReport({
     ...commonContent(series, forecaster, evaluation),
     training: { epochs, best: bestEpoch },
@@ -41,8 +40,9 @@ export async function reportOfTraining(series: Series, result: TrainResult): Pro
       {
         title: 'Training',
         entries: [
-          ['loss', 'quantile loss of the standardised target'],
-          ['optimizer', `Adam, learning rate ${options.learningRate}, gradient norm at most 1`],
+          ['loss', 'quantile loss'],
+          ['optimizer', `Adam, rate ${options.learningRate}`],
+          ['gradient norm', 'at most 1'],
           ['windows', `${number(trainingWindows)}, ${options.batchSize} a step`],
           ['epochs', `${epochs.length} of at most ${options.epochs}; kept ${bestEpoch}`],
           ['seed', String(options.seed)],
@@ -84,7 +84,7 @@ function commonContent(series: Series, forecaster: Forecaster, evaluation: Evalu
   const { point, band } = forecaster.next(series)
   const span = series.dateColumn ? `, ${labels[0]} to ${labels[rows - 1]}` : ''
   return {
-    title: `${columns.target}, ${horizon} ${horizon === 1 ? 'row' : 'rows'} ahead`,
+    title: `${columns.target}, ${horizon} ${stepName(labels)}${horizon === 1 ? '' : 's'} ahead`,
     subtitle: `${name}: ${number(rows)} rows${span}`,
     evaluation,
     labels,

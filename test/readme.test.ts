@@ -1,0 +1,94 @@
+/** The README's TypeScript: every block is type-checked and run as it stands. */
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import ts from 'typescript'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const readme = await readFile(join(root, 'README.md'), 'utf8')
+const blocks = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => match[1])
+
+let folder = ''
+const fileOf = (n: number) => join(folder, `block-${n}.mts`)
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'readme-'))
+  await Promise.all(blocks.map((block, n) => writeFile(fileOf(n), block)))
+})
+
+afterAll(() => rm(folder, { recursive: true }))
+
+async function output(n: number): Promise<string[]> {
+  const argv = ['--import', import.meta.resolve('tsx'), fileOf(n)]
+  const env = { ...process.env, TSX_TSCONFIG_PATH: join(root, 'tsconfig.json') }
+  const { stdout } = await promisify(execFile)(process.execPath, argv, { cwd: folder, env })
+  return stdout.trimEnd().split('\n')
+}
+
+describe('the README', () => {
+  it('has TypeScript that type-checks', () => {
+    const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile)
+    const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
+    const typeRoots = [join(root, 'node_modules/@types')]
+    const program = ts.createProgram(
+      blocks.map((_, n) => fileOf(n)),
+      { ...options, typeRoots, noUnusedLocals: false },
+    )
+    const problems = ts.getPreEmitDiagnostics(program).map(({ messageText, file }) => {
+      return `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
+    })
+    expect(blocks).toHaveLength(2)
+    expect(problems).toEqual([])
+  })
+
+  it('has a first model in 25 lines that learns the next week of a series', async () => {
+    expect(
+      blocks[0]
+        .trimEnd()
+        .split('\n')
+        .filter((line) => line.trim()).length,
+    ).toBeLessThanOrEqual(25)
+    const lines = await output(0)
+    const losses = lines.filter((line) => /^\d/.test(line)).map((line) => Number(line.split(' ')[2]))
+    expect(losses).toHaveLength(20)
+    // The series' variance is about 1, which is what a model that has learnt nothing leaves.
+    expect(losses.at(-1)).toBeLessThan(0.05)
+    const text = lines.slice(20).join(' ')
+    const week = [...text.matchAll(/-?\d+\.\d+/g)].map(Number)
+    const truth = Array.from(
+      { length: 7 },
+      (_, i) => Math.sin((2 * Math.PI * (730 + i)) / 7) + Math.sin((730 + i) / 60),
+    )
+    expect(week).toHaveLength(7)
+    // Twice the square root of the bound on the loss: no day may stand out of what the model has learnt.
+    for (const [i, value] of week.entries()) expect(Math.abs(value - truth[i])).toBeLessThan(0.45)
+  })
+
+  it('has a training loop of its own whose loss falls', async () => {
+    const losses = (await output(1)).map((line) => Number(line.split(' ')[1]))
+    expect(losses).toHaveLength(3)
+    // ln 2 is the loss of a classifier that knows nothing of two classes.
+    expect(losses[0]).toBeLessThan(Math.log(2))
+    expect(losses[2]).toBeLessThan(losses[0])
+  })
+
+  it('names commands and files that exist', async () => {
+    const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+    const named = [...readme.matchAll(/npm run ([\w:]+)/g)].map((match) => match[1])
+    expect(named.length).toBeGreaterThan(3)
+    expect(named.filter((name) => !(name in scripts))).toEqual([])
+    const links = [...readme.matchAll(/\]\(([^)]+)\)/g), ...readme.matchAll(/^- `([\w./]+)`/gm)].map(
+      (match) => match[1],
+    )
+    expect(links.length).toBeGreaterThan(10)
+    expect(
+      links.filter(
+        (path) => !ts.sys.fileExists(join(root, path)) && !ts.sys.directoryExists(join(root, path)),
+      ),
+    ).toEqual([])
+  })
+})
