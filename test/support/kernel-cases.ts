@@ -85,7 +85,7 @@ const binaryKinds: Binary[] = ['add', 'subtract', 'multiply', 'divide', 'maximum
 
 export const kernelCases: KernelCase[] = [
   ...unaryKinds.map((kind) =>
-    // 2.6 ulp of at most two units each is the worst of the functions; the gradient adds three roundings.
+    // 2.7 ulp of at most two units each is the worst of the functions; the gradient adds three roundings.
     kernelCase(
       kind,
       () => 8,
