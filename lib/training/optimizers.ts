@@ -45,8 +45,8 @@ interface Rule {
   /** Arrays of the parameter's size, zeros before the first update. */
   slots: readonly string[]
   /**
-   * One kernel call. Its object is written out: spreading an `Update` into so large a literal makes V8 allocate a hidden
-   * class a call, some 1.6 KB that only a full collection takes back, and the resident set grows by tens of megabytes.
+   * One kernel call. Its object is written out: spreading an `Update` into so large a literal costs some 1.6 KB a call
+   * that only a full collection takes back (Node 20), and the resident set grows by tens of megabytes.
    */
   update(update: Update, slots: readonly FloatArray[]): void
 }
