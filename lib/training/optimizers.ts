@@ -235,7 +235,7 @@ export interface AdamOptions {
 
 /** Adam (Kingma & Ba 2015), as torch.optim.Adam; weightDecay·w is added to the gradient. */
 export function adam(options: AdamOptions = {}): OptimizerFactory {
-  return adamRule('adam', { weightDecay: 0, ...options }, false)
+  return adamRule('adam', options, { decay: 0, decoupled: false })
 }
 
 /**
@@ -243,16 +243,16 @@ export function adam(options: AdamOptions = {}): OptimizerFactory {
  * first.
  */
 export function adamW(options: AdamOptions = {}): OptimizerFactory {
-  return adamRule('adamW', { weightDecay: 0.01, ...options }, true)
+  return adamRule('adamW', options, { decay: 0.01, decoupled: true })
 }
 
 function adamRule(
   type: string,
-  options: AdamOptions & { weightDecay: number },
-  decoupled: boolean,
+  options: AdamOptions,
+  { decay, decoupled }: { decay: number; decoupled: boolean },
 ): OptimizerFactory {
   refuseUnknownOptions(type, options, ['learningRate', 'beta1', 'beta2', 'eps', 'weightDecay'])
-  const { learningRate = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay } = options
+  const { learningRate = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = decay } = options
   requireAll(type, { learningRate, eps, weightDecay }, { beta1, beta2 })
   return factory({
     type,
