@@ -60,7 +60,7 @@ for (let round = 0; round < rounds; round++) {
   await new Promise((done) => setTimeout(done, round % 7))
   await Promise.all(workers.map((worker) => worker.terminate()))
   // The first rounds fill the allocator's own caches.
-  if (round === Math.min(9, rounds - 2)) warm = process.memoryUsage.rss()
+  if (round === 3) warm = process.memoryUsage.rss()
 }
 const grown = process.memoryUsage.rss() - warm
 console.log(JSON.stringify({ before, after: addon.report(), reported, grown }))
