@@ -112,6 +112,15 @@ describe('lstm train', () => {
     expect(first.equals(third)).toBe(false)
   })
 
+  it('says so where a naive forecast cannot be beaten', async () => {
+    const path = await csv('flat.csv', `v\n${'7\n'.repeat(60)}`)
+    const { code, out } = await lstm(...trainOn(path, '-t', 'v'))
+    expect([code, out.includes('No forecast can be better than persistence, which is exact here.')]).toEqual([
+      0,
+      true,
+    ])
+  })
+
   it('takes covariates, missing values and their indicator along into the model', async () => {
     const rows = Array.from({ length: 80 }, (_, t) => `${Math.sin(t)},${t % 9 === 4 ? 'NA' : t % 7},${t}`)
     const path = await csv('weather.csv', `y,a,b\n${rows.join('\n')}\n`)

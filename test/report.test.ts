@@ -146,12 +146,19 @@ describe('the report', () => {
   })
 
   it('says how far below or above the best naive forecast the model lies, in numbers that agree', async () => {
-    const share = (improvement: number) => `${Math.abs(improvement * 100).toFixed(1)} %`
+    const share = (improvement?: number) => `${Math.abs(improvement! * 100).toFixed(1)} %`
     const better = await renderReport(content)
     expect(better).toContain(`<strong class="good">${share(evaluation.improvement)}</strong> below`)
     const worse = evaluate(forecastsWith(9), target, { periods: [], scale: 1 })
     const html = await renderReport({ ...content, evaluation: worse })
     expect(html).toContain(`<strong>${share(worse.improvement)}</strong> above persistence`)
+  })
+
+  it('does not divide by a naive forecast that is exact', async () => {
+    const constant = evaluate(forecastsWith(0), new Float64Array(rows).fill(3), { periods: [], scale: 1 })
+    expect(constant.improvement).toBeUndefined()
+    const html = await renderReport({ ...content, evaluation: constant })
+    expect(html).toContain('<strong>–</strong> persistence is exact')
   })
 
   it('marks the best score of each column and leaves coverage to forecasts with a band', async () => {

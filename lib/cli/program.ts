@@ -92,7 +92,11 @@ function programFor(terminal: Terminal): Command {
       integer(),
     )
     .option('--learning-rate <rate>', 'of Adam', number({ above: 0 }), 0.003)
-    .option('--quantiles <shares>', 'quantiles to forecast', quantiles, [0.1, 0.5, 0.9])
+    .addOption(
+      new Option('--quantiles <shares>', 'quantiles to forecast')
+        .argParser(quantiles)
+        .default([0.1, 0.5, 0.9], '0.1,0.5,0.9'),
+    )
     .option(
       '--test <share>',
       'share of the rows, at the end, that is held out',

@@ -1,14 +1,14 @@
 /** What train, evaluate and the quickstart say about a run: scores as text or JSON, and the report's content. */
 import { access, constants, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { Evaluation } from '../forecast/evaluation.ts'
+import { comparison, type Evaluation } from '../forecast/evaluation.ts'
 import { InputError } from '../forecast/input-error.ts'
 import { missingValues, type Series } from '../forecast/series.ts'
 import { count, textTable } from './terminal.ts'
 
 /** Scores in columns, and the verdict in a line. */
-export function scoreText({ scores, improvement }: Evaluation): string {
-  const rows = scores.map(({ name, mae, rmse, smape, mase, coverage }) => [
+export function scoreText(evaluation: Evaluation): string {
+  const rows = evaluation.scores.map(({ name, mae, rmse, smape, mase, coverage }) => [
     name,
     mae.toFixed(3),
     rmse.toFixed(3),
@@ -16,16 +16,14 @@ export function scoreText({ scores, improvement }: Evaluation): string {
     mase.toFixed(3),
     coverage === undefined ? '' : `${(coverage * 100).toFixed(1)} %`,
   ])
-  return (
-    textTable([['', 'MAE', 'RMSE', 'sMAPE', 'MASE', 'coverage'], ...rows]) + verdict({ scores, improvement })
-  )
+  return textTable([['', 'MAE', 'RMSE', 'sMAPE', 'MASE', 'coverage'], ...rows]) + verdict(evaluation)
 }
 
-function verdict({ scores, improvement }: Pick<Evaluation, 'scores' | 'improvement'>): string {
-  const [, ...baselines] = scores
-  const best = baselines.reduce((a, b) => (b.mae < a.mae ? b : a))
-  const share = `${Math.abs(improvement * 100).toFixed(1)} %`
-  return `The LSTM’s MAE is ${share} ${improvement >= 0 ? 'below' : 'above'} that of ${best.name}.\n`
+function verdict(evaluation: Evaluation): string {
+  const { share, relation, best } = comparison(evaluation)
+  return share === undefined
+    ? `No forecast can be better than ${best.name}, which is exact here.\n`
+    : `The LSTM’s MAE is ${share} ${relation} that of ${best.name}.\n`
 }
 
 /** The same for --json. */

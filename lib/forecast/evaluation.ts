@@ -18,8 +18,8 @@ export interface Evaluation {
   truth: Float64Array
   /** The model first, then the baselines. */
   scores: Score[]
-  /** How far the model's MAE lies below that of the best baseline, as a share of the latter. */
-  improvement: number
+  /** How far the model's MAE lies below that of the best baseline, as a share of the latter; undefined if that is 0. */
+  improvement: number | undefined
 }
 
 /** The median, or the quantile nearest to it: the point forecast, [N, horizon]. */
@@ -74,5 +74,15 @@ export function evaluate(
   )
   const others = baselines.map(({ name, forecast }) => score(name, { forecast, truth, horizon }, { scale }))
   const best = Math.min(...others.map(({ mae }) => mae))
-  return { forecasts, truth, scores: [model, ...others], improvement: 1 - model.mae / best }
+  const improvement = best > 0 ? 1 - model.mae / best : undefined
+  return { forecasts, truth, scores: [model, ...others], improvement }
+}
+
+/** The same in words: how much the model's MAE lies above or below that of the best baseline. */
+export function comparison({ scores, improvement }: Pick<Evaluation, 'scores' | 'improvement'>) {
+  const [, ...baselines] = scores
+  const best = baselines.reduce((a, b) => (b.mae < a.mae ? b : a))
+  if (improvement === undefined) return { share: undefined, relation: undefined, best }
+  const share = `${Math.abs(improvement * 100).toFixed(1)} %`
+  return { share, relation: improvement >= 0 ? 'below' : 'above', best }
 }

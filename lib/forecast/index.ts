@@ -1,7 +1,7 @@
 /** Forecasting series from CSV files, the public door of `lstm-native/forecast`: exports only. */
 export { detectPeriod, persistence, seasonalNaive } from './baselines.ts'
 export { labelsAfter } from './dates.ts'
-export { type Evaluation, evaluate, type Forecasts, pointForecast } from './evaluation.ts'
+export { comparison, type Evaluation, evaluate, type Forecasts, pointForecast } from './evaluation.ts'
 export { Forecaster, type ForecasterSettings } from './forecaster.ts'
 export { InputError } from './input-error.ts'
 export type { Score } from './metrics.ts'

@@ -33,8 +33,14 @@ export function paletteStyle(): string {
   return `:root{${rules(palette.light)}}@media(prefers-color-scheme:dark){:root{${rules(palette.dark)}}}`
 }
 
-/** An SVG that carries its colours with it, for use outside a report. */
+/** An SVG that carries its colours with it, on a ground of its own with a margin, for use outside a report. */
 export function standaloneSvg(svg: string): string {
-  const background = '<rect width="100%" height="100%" fill="var(--page)"/>'
-  return svg.replace(/<svg[^>]*>/, (opening) => `${opening}<style>${paletteStyle()}</style>${background}`)
+  const margin = 14
+  const background = '<rect x="-50%" y="-50%" width="200%" height="200%" fill="var(--page)"/>'
+  return svg
+    .replace(/ width="(\d+)" height="(\d+)" viewBox="0 0 \d+ \d+"/, (_, width, height) => {
+      const [w, h] = [Number(width) + 2 * margin, Number(height) + 2 * margin]
+      return ` width="${w}" height="${h}" viewBox="${-margin} ${-margin} ${w} ${h}"`
+    })
+    .replace(/<svg[^>]*>/, (opening) => `${opening}<style>${paletteStyle()}</style>${background}`)
 }

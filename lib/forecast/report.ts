@@ -3,7 +3,7 @@
  * it is given; whoever has trained or evaluated supplies it.
  */
 import type { Future } from './charts.ts'
-import type { Evaluation } from './evaluation.ts'
+import { comparison, type Evaluation } from './evaluation.ts'
 import { paletteStyle } from './palette.ts'
 
 export interface ReportContent {
@@ -25,11 +25,11 @@ export async function renderReport(content: ReportContent): Promise<string> {
   // The drawing library is large: only who draws loads it.
   const { forecastChart, learningChart, stepChart } = await import('./charts.ts')
   const { title, subtitle, evaluation, labels, training, future, configuration } = content
-  const { scores, forecasts, improvement } = evaluation
-  const [model, ...baselines] = scores
-  const best = baselines.reduce((a, b) => (b.mae < a.mae ? b : a))
-  const share = `${Math.abs(improvement * 100).toFixed(1)} %`
-  const verdict = `${improvement >= 0 ? 'below' : 'above'} ${best.name} (${figure(best.mae)})`
+  const { forecasts } = evaluation
+  const [model] = evaluation.scores
+  const { share, relation, best } = comparison(evaluation)
+  const verdict =
+    share === undefined ? `${best.name} is exact` : `${relation} ${best.name} (${figure(best.mae)})`
   const { horizon, origins } = forecasts
   const span = `${labels[origins[0]]} to ${labels[origins.at(-1)! + horizon - 1]}`
   const pictures = [
@@ -53,7 +53,7 @@ export async function renderReport(content: ReportContent): Promise<string> {
 </header>
 <section class="headline">
 <p><strong>${figure(model.mae)}</strong> mean absolute error</p>
-<p><strong${improvement > 0 ? ' class="good"' : ''}>${share}</strong> ${escapeHtml(verdict)}</p>
+<p><strong${relation === 'below' ? ' class="good"' : ''}>${share ?? '–'}</strong> ${escapeHtml(verdict)}</p>
 ${model.coverage === undefined ? '' : `<p><strong>${(model.coverage * 100).toFixed(0)} %</strong> of the truth inside the band</p>`}
 </section>
 ${figureOf(
@@ -112,7 +112,7 @@ function groupOf({ title, entries }: ReportContent['configuration'][number]): st
 }
 
 function figureOf(svg: string, caption: string): string {
-  return `<figure>${svg}<figcaption>${caption}</figcaption></figure>`
+  return `<figure><div class="broad">${svg}</div><figcaption>${caption}</figcaption></figure>`
 }
 
 /** Three or four significant digits, as fits a table. */
@@ -139,7 +139,7 @@ main{max-width:920px;margin:0 auto;padding:56px 28px 72px}
 h1,.headline strong{font-family:Charter,"Bitstream Charter","Sitka Text",Cambria,"Liberation Serif",Georgia,serif;font-weight:500}
 h1{font-size:34px;line-height:1.2;letter-spacing:-.01em;margin:0 0 6px}
 header p{margin:0;color:var(--muted)}
-h2{font-size:18px;font-weight:600;margin:44px 0 12px}
+h2{font-size:18px;font-weight:600;margin:36px 0 10px}
 h3{font-size:12px;font-weight:600;margin:0 0 8px;color:var(--muted);letter-spacing:.06em;text-transform:uppercase}
 .headline{display:flex;flex-wrap:wrap;gap:16px 56px;margin:30px 0 34px;padding:20px 0 18px;border-top:1px solid var(--faint);border-bottom:1px solid var(--faint)}
 .headline p{margin:0;color:var(--muted);font-size:14px}
@@ -147,6 +147,7 @@ h3{font-size:12px;font-weight:600;margin:0 0 8px;color:var(--muted);letter-spaci
 .headline .good{color:var(--accent)}
 figure{margin:0 0 30px}
 figure svg{display:block;width:100%;height:auto}
+@media(max-width:640px){.broad{overflow-x:auto}.broad svg{min-width:560px}.pair svg{min-width:0}}
 figcaption,.note{color:var(--muted);font-size:13px;margin:8px 0 0;max-width:72ch}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(340px,1fr));gap:0 32px}
 .wide{overflow-x:auto}

@@ -14,7 +14,7 @@ export async function reportOfTraining(series: Series, result: TrainResult): Pro
     result
   const rate =
     epochs.length > 0 ? epochs.reduce((sum, each) => sum + each.samplesPerSecond, 0) / epochs.length : 0
-  const rows = (from: number, to: number) => `${number(to - from)}, from ${series.labels[from]}`
+  const rows = (from: number, to: number) => `${number(to - from)} from ${series.labels[from]}`
   return renderReport({
     ...commonContent(series, forecaster, evaluation),
     training: { epochs, best: bestEpoch },
@@ -44,9 +44,10 @@ export async function reportOfTraining(series: Series, result: TrainResult): Pro
           ['optimizer', `Adam, rate ${options.learningRate}`],
           ['gradient norm', 'at most 1'],
           ['windows', `${number(trainingWindows)}, ${options.batchSize} a step`],
-          ['epochs', `${epochs.length} of at most ${options.epochs}; kept ${bestEpoch}`],
+          ['epochs', `${epochs.length} of ${options.epochs}, kept ${bestEpoch}`],
           ['seed', String(options.seed)],
-          ['time', `${seconds.toFixed(1)} s, ${number(Math.round(rate))} windows/s`],
+          ['time', `${seconds.toFixed(1)} s`],
+          ['pace', `${number(Math.round(rate))} windows/s`],
           ...backendEntries(),
         ],
       },
@@ -104,7 +105,8 @@ function modelEntries({ settings: { input, horizon, quantiles, periods } }: Fore
 function backendEntries(): Entry[] {
   const { name, target, gemm, threads } = backend()
   return [
-    ['back end', `${name}, ${target}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`],
+    ['back end', `${name}, ${target}`],
+    ['threads', String(threads)],
     ['matrix products', gemm],
   ]
 }
