@@ -67,8 +67,9 @@ class Run {
     this.#validation = validation && sourceOf('fit: validation', validation, { batchSize, shuffle: false })
     this.#schedule = beginSchedule(options.schedule)
     const steps = this.#stepsOfRun()
-    this.#learner = new Learner(model, options, (position) =>
-      this.#schedule.rate({ ...position, epoch: this.#epoch, epochs, steps }),
+    // Written out, not spread, for the reason given at `Rule.update` in optimizers.ts.
+    this.#learner = new Learner(model, options, ({ base, step }) =>
+      this.#schedule.rate({ base, step, epoch: this.#epoch, epochs, steps }),
     )
     this.#stopping = earlyStopping && new EarlyStopping(earlyStopping, this.#learner.parameters)
     this.#pace = new Pace(options.signal)
