@@ -69,6 +69,9 @@ LstmArgs lstm_arguments(const Arguments& a) {
   args.x_batch_stride = a.integer("xBatchStride");
   args.x_time_stride = a.integer("xTimeStride");
   args.x = a.floats("x", strided_length(B, T, args.I, args.x_batch_stride, args.x_time_stride));
+  args.peepholes = args.weights.peephole != nullptr;
+  args.h_stride = R;
+  args.c_stride = args.H;
   args.h0 = a.optional_floats("h0", area(B, R));
   args.c0 = a.optional_floats("c0", area(B, args.H));
   args.recurrent_mask = a.optional_floats("recurrentMask", area(B, R));
