@@ -10,6 +10,7 @@ import { oneStepError, score } from '../lib/forecast/metrics.ts'
 import { featuresOf, fitScales, missingValues, seriesOf, usableOrigins } from '../lib/forecast/series.ts'
 import { datesOf, numbersOf, parseTable, readTable } from '../lib/forecast/table.ts'
 import { splitRows, windowsAt } from '../lib/forecast/windows.ts'
+import { Random } from '../lib/random.ts'
 
 const small = 'day,load,wind\n2020-01-01,1,10\n2020-01-02,,20\n2020-01-03,3,NA\n2020-01-04,4,40\n'
 
@@ -76,10 +77,12 @@ describe('dates', () => {
   })
 
   it('that do not increase are refused with the row', () => {
-    const table = parseTable('day,v\n2020-01-02,1\n2020-01-01,2\n')
-    expect(() => datesOf(table)).toThrow(
-      'row 2 (line 3), column "day": expected rows in the order of time, got 2020-01-01 after 2020-01-02',
-    )
+    for (const late of ['2020-01-02', '2020-01-03']) {
+      const table = parseTable(`day,v\n2020-01-01,1\n2020-01-03,1\n${late},2\n`)
+      expect(() => datesOf(table)).toThrow(
+        `row 3 (line 4), column "day": expected rows in the order of time, got ${late} after 2020-01-03`,
+      )
+    }
   })
 
   it.each([
@@ -230,7 +233,10 @@ describe('the naive forecasts', () => {
     expect([...seasonalNaive(target, 4, { horizon: 5, period: 2 })]).toEqual([3, 4, 3, 4, 3])
   })
 
-  it('find the season in a trend and noise, and none in a straight line', () => {
+  it('find the season in a trend and noise, and none in a straight line or in noise alone', () => {
+    const random = new Random(1)
+    expect(detectPeriod(Float64Array.from({ length: 400 }, () => random.normal()))).toBeUndefined()
+
     const wave = (period: number) =>
       Float64Array.from(
         { length: 300 },
@@ -238,6 +244,11 @@ describe('the naive forecasts', () => {
       )
     expect([7, 12, 24].map((period) => detectPeriod(wave(period)))).toEqual([7, 12, 24])
     expect(detectPeriod(Float64Array.from({ length: 300 }, (_, t) => 3 * t))).toBeUndefined()
+  })
+
+  it('take a season for itself, not for a ripple on it nor for twice itself', () => {
+    const rippled = (t: number) => Math.sin((2 * Math.PI * t) / 24) + 0.35 * Math.sin((2 * Math.PI * t) / 6)
+    expect(detectPeriod(Float64Array.from({ length: 300 }, (_, t) => rippled(t)))).toBe(24)
   })
 
   it('find the year in months of passengers', async () => {

@@ -21,7 +21,8 @@ export function seasonalNaive(
 /**
  * The length of the season: the lag at which the autocorrelation of the series, less its linear trend, peaks most
  * clearly above the valley before it. Of lags that are nearly as clear the shortest is taken, so that a multiple of the
- * season is not mistaken for it. Undefined where no peak stands out by 0.2.
+ * season is not mistaken for it. Undefined where no peak stands out by 0.2
+ * and above what noise makes.
  *
  * @param options.longest the largest lag looked at; default a third of the series, at most 1000
  */
@@ -30,6 +31,8 @@ export function detectPeriod(
   { longest = Math.min(1000, Math.floor(values.length / 3)) }: { longest?: number } = {},
 ): number | undefined {
   const correlation = autocorrelation(withoutTrend(values), longest)
+  // The autocorrelations of n values of noise have a deviation of 1/√n (Bartlett 1946); of hundreds, none reaches four.
+  const noise = 4 / Math.sqrt(values.length)
   let valley = 1
   const peaks: { lag: number; height: number }[] = []
   for (let lag = 2; lag < longest; lag++) {
@@ -38,7 +41,7 @@ export function detectPeriod(
     const reach = Math.max(1, Math.round(lag / 5))
     const around = correlation.subarray(Math.max(1, lag - reach), lag + reach + 1)
     const isPeak = around.every((other) => other <= correlation[lag])
-    if (isPeak && correlation[lag] > 0) peaks.push({ lag, height: correlation[lag] - valley })
+    if (isPeak && correlation[lag] > noise) peaks.push({ lag, height: correlation[lag] - valley })
   }
   const clearest = Math.max(...peaks.map(({ height }) => height))
   if (!(clearest >= 0.2)) return undefined

@@ -124,7 +124,6 @@ interface Parsed {
 function parseRecords(text: string, name: string): Parsed[] {
   try {
     const options = {
-      bom: true,
       trim: true,
       skip_empty_lines: true,
       info: true,

@@ -36,7 +36,9 @@ export class Sequential extends Layer {
     let output = x
     for (const [i, layer] of this.layers.entries()) {
       // Only what there is: a layer that knows no lengths (LSTMCell) may refuse the name.
-      const given = { ...(lengths && { lengths }), ...(isStateful && { state: before[i] ?? null }) }
+      const given: ForwardOptions = {}
+      if (lengths) given.lengths = lengths
+      if (isStateful) given.state = before[i] ?? null
       const result = layer.forward(output, given)
       const isPair = 'output' in result
       output = isPair ? result.output : result

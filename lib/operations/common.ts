@@ -7,7 +7,7 @@ export function floats(place: string, ...tensors: Tensor[]): FloatArray[] {
   const [first] = tensors
   for (const each of tensors) {
     if (each.dataType === 'int32' || each.dataType !== first.dataType) {
-      const got = tensors.map((t) => t.dataType).join(' and ')
+      const got = [...new Set(tensors.map((t) => t.dataType))].join(' and ')
       throw new TypeError(`${place}: expected tensors of one float type, got ${got}`)
     }
   }

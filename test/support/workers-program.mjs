@@ -15,7 +15,7 @@ const endlessTraining = `
   const addon = require(workerData.addonPath)
   addon.setTarget(workerData.target)
   addon.setThreads(1 + (workerData.index % 3))
-  const [B, T, I, H] = [16, 48, 64, 64]
+  const [B, T, I, H] = [16, 12, 64, 64]
   const array = (n) => Float32Array.from({ length: n }, (_, i) => Math.sin(i) / 8)
   const shape = { B, T, I, H, P: 0, layerNorm: false }
   const weights = () => ({
@@ -27,7 +27,7 @@ const endlessTraining = `
     y: array(B * T * H), yBatchStride: T * H, yTimeStride: H,
     hn: array(B * H), cn: array(B * H), cache: new Float32Array(addon.lstmCacheLength(shape)),
   }
-  const [N, C] = [2048, 64]
+  const [N, C] = [512, 64]
   const loss = { N, C, logits: array(N * C), targets: new Int32Array(N), ignoreIndex: -100, dlogits: array(N * C) }
   const backward = { ...forward, dy: array(B * T * H), dx: array(B * T * I), dparameters: weights() }
   for (let count = 0; ; count++) {

@@ -1,0 +1,265 @@
+/** Calls of every kernel beside the LSTM, each at a size, in either precision, on either back end: same numbers in. */
+import type { Binary, FloatArray, Kernels, Unary } from '../../lib/kernels/contract.ts'
+import { Random } from '../../lib/random.ts'
+
+/** Around the width of every vector and tile; 1000 goes beyond a chunk of a product's sum. */
+export const sizes = [1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 127, 129, 1000]
+/** An awkward size, or one at which four threads have work. */
+export type Size = number | 'large'
+export type Result = Record<string, FloatArray>
+type FloatType = Float32ArrayConstructor | Float64ArrayConstructor
+
+export interface KernelCase {
+  name: string
+  /** The arrays that the kernel wrote. */
+  run(size: Size, type: FloatType, kernels: Kernels): Result
+  /** How many roundings of 2⁻²⁴ the norm of each may be off. */
+  roundings(size: Size): number
+}
+
+/** Draws the same float32 numbers whatever the type. */
+type Take = (length: number, map?: (value: number) => number) => FloatArray
+
+/** Room for the largest array, wherever it begins. */
+const normals = new Float32Array(500_000)
+const random = new Random(11)
+for (let i = 0; i < normals.length; i++) normals[i] = random.normal()
+
+function kernelCase(
+  name: string,
+  roundings: (size: Size) => number,
+  run: (size: Size, take: Take, kernels: Kernels) => Result,
+): KernelCase {
+  return {
+    name,
+    roundings,
+    run(size, type, kernels) {
+      let drawn = 0
+      const take: Take = (length, map) => {
+        drawn = (drawn + 1013) % 100_000
+        const drawnNow = normals.subarray(drawn, drawn + length)
+        return new type(map ? drawnNow.map(map) : drawnNow)
+      }
+      return run(size, take, kernels)
+    },
+  }
+}
+
+const lengthOf = (size: Size) => (size === 'large' ? 100_003 : size)
+
+/** Rows and columns: every size in each place, never both large. */
+function matrixOf(size: Size): [rows: number, columns: number] {
+  if (size === 'large') return [3001, 129]
+  const i = sizes.indexOf(size)
+  return [size, sizes[(i * 7 + 3) % 16]]
+}
+
+function productOf(size: Size): [M: number, N: number, K: number] {
+  if (size === 'large') return [129, 127, 131]
+  const i = sizes.indexOf(size)
+  return [size, sizes[(i * 7 + 3) % 16], sizes[(i * 11 + 5) % 16]]
+}
+
+/** What a sum of K float32 terms may lose in the norm: 4·ceil(log2 K) units of 2⁻²³. */
+const sumOf = (K: number) => 8 * Math.max(1, Math.ceil(Math.log2(K)))
+
+const positive = (value: number) => value * value + 0.01
+const away = (value: number) => value + Math.sign(value) * 0.1
+/** So far from 0 that nothing added later cancels it. */
+const far = (value: number) => value + Math.sign(value) * 4
+
+const unaryKinds: Unary[] = [
+  'exp',
+  'log',
+  'sigmoid',
+  'tanh',
+  'relu',
+  'gelu',
+  'softplus',
+  'square',
+  'sqrt',
+  'abs',
+  'negate',
+]
+const binaryKinds: Binary[] = ['add', 'subtract', 'multiply', 'divide', 'maximum', 'minimum']
+
+export const kernelCases: KernelCase[] = [
+  ...unaryKinds.map((kind) =>
+    // 2.7 ulp of at most two units each is the worst of the functions; the gradient adds three roundings.
+    kernelCase(
+      kind,
+      () => 8,
+      (size, take, kernels) => {
+        const n = lengthOf(size)
+        const x = take(n, kind === 'log' || kind === 'sqrt' ? positive : undefined)
+        const [y, dx] = [take(n), take(n)]
+        kernels.unaryForward(kind, x, y)
+        kernels.unaryBackward(kind, { x, y, dy: take(n), dx })
+        return { y, dx }
+      },
+    ),
+  ),
+  ...binaryKinds.map((kind) =>
+    kernelCase(
+      kind,
+      () => 1,
+      (size, take, kernels) => {
+        const [a, b, y] = [take(lengthOf(size)), take(lengthOf(size), away), take(lengthOf(size))]
+        kernels.binary(kind, a, b, y)
+        return { y }
+      },
+    ),
+  ),
+  kernelCase(
+    'axpy and multiplyAdd',
+    () => 2, // a product and a sum, where the target does not fuse them
+    (size, take, kernels) => {
+      const n = lengthOf(size)
+      const [scaled, multiplied] = [take(n), take(n)]
+      kernels.axpy(-0.75, take(n), scaled)
+      kernels.multiplyAdd(take(n), take(n), multiplied)
+      return { scaled, multiplied }
+    },
+  ),
+  kernelCase(
+    'addRows and sumRows',
+    (size) => sumOf(matrixOf(size)[0]),
+    (size, take, kernels) => {
+      const [N, F] = matrixOf(size)
+      const [added, sums] = [take(N * F), take(F)]
+      kernels.addRows(take(F), added)
+      kernels.sumRows(take(N * F), sums)
+      return { added, sums }
+    },
+  ),
+  ...[0, 1, 2, 3].map((bits) => {
+    const transpose = { transposeA: bits % 2 === 1, transposeB: bits > 1 }
+    return kernelCase(
+      `gemm ${JSON.stringify(transpose)}`,
+      (size) => sumOf(productOf(size)[2]),
+      (size, take, kernels) => {
+        const [M, N, K] = productOf(size)
+        const [A, B, written, accumulated] = [take(M * K), take(K * N), take(M * N), take(M * N)]
+        kernels.gemm({ M, N, K, A, B, C: written, ...transpose })
+        kernels.gemm({ M, N, K, A, B, C: accumulated, accumulate: true, ...transpose })
+        return { written, accumulated }
+      },
+    )
+  }),
+  kernelCase(
+    'linear',
+    (size) => sumOf(Math.max(...productOf(size))),
+    (size, take, kernels) => {
+      const [N, I, O] = productOf(size)
+      const call = { N, I, O, x: take(N * I), weight: take(O * I), y: take(N * O) }
+      const biased = take(N * O)
+      kernels.linearForward(call)
+      kernels.linearForward({ ...call, bias: take(O), y: biased })
+      const [dx, dweight, dbias, dy] = [take(N * I), take(O * I), take(O), take(N * O)]
+      kernels.linearBackward({ ...call, dy, dx, dweight, dbias })
+      const alone = { dx: take(N * I), dweight: take(O * I), dbias: take(O) }
+      for (const [name, array] of Object.entries(alone))
+        kernels.linearBackward({ ...call, dy, [name]: array })
+      const { dx: dxAlone, dweight: dweightAlone, dbias: dbiasAlone } = alone
+      return { y: call.y, biased, dx, dweight, dbias, dxAlone, dweightAlone, dbiasAlone }
+    },
+  ),
+  kernelCase(
+    'embedding',
+    (size) => sumOf(matrixOf(size)[0]),
+    (size, take, kernels) => {
+      const [N, E] = matrixOf(size)
+      const indices = Int32Array.from({ length: N }, (_, n) => (n * n) % 5)
+      const [y, dweight] = [take(N * E), take(5 * E)]
+      kernels.embeddingForward({ N, E, indices, weight: take(5 * E), y })
+      kernels.embeddingBackward({ N, E, indices, dy: take(N * E), dweight })
+      return { y, dweight }
+    },
+  ),
+  ...[false, true].map((affine) =>
+    kernelCase(
+      affine ? 'layerNorm with gain and shift' : 'layerNorm without gain and shift',
+      // eps is so large that the inverse deviation multiplies no error by more than 10.
+      (size) => 2 * sumOf(Math.max(...matrixOf(size))),
+      (size, take, kernels) => {
+        const [N, F] = matrixOf(size)
+        const parameters = affine ? { gain: take(F), shift: take(F) } : {}
+        const call = {
+          N,
+          F,
+          x: take(N * F),
+          ...parameters,
+          eps: 0.01,
+          mean: take(N),
+          rstd: take(N),
+          y: take(N * F),
+        }
+        kernels.layerNormForward(call)
+        const gradients = { dx: take(N * F), dgain: take(F), dshift: take(F) }
+        kernels.layerNormBackward({ ...call, dy: take(N * F), ...gradients })
+        return { y: call.y, mean: call.mean, rstd: call.rstd, ...gradients }
+      },
+    ),
+  ),
+  ...[false, true].map((log) =>
+    kernelCase(
+      log ? 'log softmax' : 'softmax',
+      // exp turns the rounding of its argument, here up to 16 wide, into a relative error.
+      (size) => 16 + sumOf(matrixOf(size)[1]),
+      (size, take, kernels) => {
+        const [N, C] = matrixOf(size)
+        const [x, y, dx] = [take(N * C, (value) => 3 * value), take(N * C), take(N * C)]
+        kernels.softmaxForward({ N, C, log, x, y })
+        kernels.softmaxBackward({ N, C, log, y, dy: take(N * C), dx })
+        return { y, dx }
+      },
+    ),
+  ),
+  ...[false, true].map((weighted) =>
+    kernelCase(
+      `softmaxCrossEntropy ${weighted ? 'with' : 'without'} class weights`,
+      (size) => 16 + sumOf(matrixOf(size)[1]),
+      (size, take, kernels) => {
+        const [N, C] = matrixOf(size)
+        const targets = Int32Array.from({ length: N }, (_, n) => (n % 5 === 3 ? -100 : (n * n) % C))
+        const classWeights = weighted ? take(C, positive) : undefined
+        const [logits, dlogits] = [take(N * C, (value) => 3 * value), take(N * C)]
+        const call = { N, C, logits, targets, classWeights, ignoreIndex: -100 }
+        const trained = kernels.softmaxCrossEntropy({ ...call, dlogits })
+        const evaluated = kernels.softmaxCrossEntropy(call)
+        const sums = [trained.sum, trained.weight, evaluated.sum, evaluated.weight]
+        return { dlogits, sums: Float64Array.from(sums) }
+      },
+    ),
+  ),
+  ...[false, true].map((second) =>
+    kernelCase(
+      second ? 'the optimizers with momentum' : 'the optimizers without momentum',
+      // Three steps, each with up to two roundings of what is kept; those of the updates are multiplied by the rate.
+      () => 8,
+      (size, take, kernels) => {
+        const n = lengthOf(size)
+        const shared = { learningRate: 0.05, weightDecay: 0.01, gradientScale: 0.5 }
+        const [velocity1, velocity2] = second ? [take(n, far), take(n, far)] : []
+        const [sgd, rmsprop, adam] = [take(n, far), take(n, far), take(n, far)]
+        const [squareAverage, moment1, moment2] = [take(n, positive), take(n, far), take(n, positive)]
+        for (let step = 1; step <= 3; step++) {
+          const call = { ...shared, gradient: take(n), momentum: second ? 0.9 : 0 }
+          kernels.sgdStep({ ...call, weight: sgd, velocity: velocity1, nesterov: second })
+          kernels.rmspropStep({
+            ...call,
+            weight: rmsprop,
+            squareAverage,
+            velocity: velocity2,
+            alpha: 0.99,
+            eps: 1e-8,
+          })
+          const moments = { moment1, moment2, beta1: 0.9, beta2: 0.999, eps: 1e-8 }
+          kernels.adamStep({ ...call, weight: adam, ...moments, step, decoupled: second })
+        }
+        const velocities = velocity1 && velocity2 ? { velocity1, velocity2 } : undefined
+        return { sgd, rmsprop, adam, squareAverage, moment1, moment2, ...velocities }
+      },
+    ),
+  ),
+]
