@@ -40,7 +40,9 @@ BRICK void share(int total, int index, int count, int* first, int* last) {
 BRICK int panels_of(int N) { return (N + kPanelColumns - 1) / kPanelColumns; }
 
 // Floats of a packed B: chunk after chunk, [panels][k of the chunk][kPanelColumns].
-BRICK std::size_t packed_b_length(int K, int N) { return static_cast<std::size_t>(panels_of(N)) * K * kPanelColumns; }
+BRICK std::size_t packed_b_length(int K, int N) {
+  return static_cast<std::size_t>(panels_of(N)) * K * kPanelColumns;
+}
 
 BRICK const float* chunk_of_b(const ProductRun& run, int k0) {
   const Product& p = *run.product;

@@ -13,9 +13,9 @@ struct Forward {
   Cache cache;
   bool by_units;
   bool input_in_step;
-  int chunk;                 // steps whose input product is made at once
+  int chunk;  // steps whose input product is made at once
   PackedWeights weights;
-  float* sums;               // [chunk][B][4H], where inference keeps what training keeps in the cache
+  float* sums;    // [chunk][B][4H], where inference keeps what training keeps in the cache
   float* hidden;  // [2][B][hidden_stride], what multiplies W_hh: h, masked; step s reads half s & 1
   std::ptrdiff_t hidden_stride;
   float* cells;     // [B][H], inference

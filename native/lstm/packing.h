@@ -50,7 +50,8 @@ static void pack_columns(const float* matrix, int K, int N, int panel, float* pa
   }
 }
 
-// Everything a forward pass reads of the parameters, in one piece of memory. Each section starts on a cache line.
+// Everything a forward pass reads of the parameters, in one piece of memory. Each section starts on a cache
+// line.
 struct PackedWeights {
   float* input;       // [unit blocks][I][4][kWidth]
   float* hidden;      // [unit blocks][R][4][kWidth]
@@ -100,8 +101,8 @@ static void copy_section(float* section, const float* from, std::size_t floats) 
 }
 
 // The part of thread `index` of `count`; the parts may run at once.
-static void pack_weights(const LstmShape& shape, const LstmWeights<const float>& weights, const PackedWeights& packed,
-                         int index, int count) {
+static void pack_weights(const LstmShape& shape, const LstmWeights<const float>& weights,
+                         const PackedWeights& packed, int index, int count) {
   const int H = shape.H, I = shape.I, R = shape.R();
   int first, last;
   share(unit_blocks(H), index, count, &first, &last);
