@@ -86,7 +86,10 @@ function begin(threads: number): Limits {
   return limits
 }
 
+/** Says who was measured, to the version, and writes the file that was asked for. */
 function finish({ json }: Arguments, limits: Limits, results: readonly CaseResult[]): void {
+  const who = results.flatMap(({ measurements }) => measurements.map(({ description }) => description))
+  console.log(`\n${[...new Set(who)].join('\n')}`)
   if (!json) return
   const machine = { model: cpus()[0].model.trim(), cores: cpus().length, node: process.version }
   writeFileSync(json, `${JSON.stringify({ machine, limits, results }, undefined, 1)}\n`)

@@ -2,6 +2,7 @@
  * The child process of one contender: `worker.ts NAME`. Reads one JSON request a line from stdin and answers with one
  * a line on stdout, as contenders/pytorch.py does. Nothing here waits in a loop, so an idle worker costs nothing.
  */
+import { existsSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { type Contender, contenders, type Prepared } from './contenders/contender.ts'
 import { readTensors, writeTensors } from './problem.ts'
@@ -54,7 +55,12 @@ async function time({ seconds, inner, warm }: TimeRequest): Promise<Reply> {
   return { samples, idle, memory: { imported: importedMemory, peak: peakMemory() } }
 }
 
-/** Bytes of the largest resident set so far. */
+/**
+ * Bytes of the largest resident set so far. Where there is /proc, not by getrusage: its maximum begins with that of the
+ * process that started this one.
+ */
 function peakMemory(): number {
-  return process.resourceUsage().maxRSS * 1024
+  const status = '/proc/self/status'
+  if (!existsSync(status)) return process.resourceUsage().maxRSS * 1024
+  return Number(/^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(status, 'utf8'))![1]) * 1024
 }

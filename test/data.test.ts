@@ -1,4 +1,14 @@
-import { batches, type DataSet, dataSet, Random, recycle, type Tensor, tensor, windows } from 'lstm-native'
+import {
+  add,
+  batches,
+  type DataSet,
+  dataSet,
+  Random,
+  recycle,
+  type Tensor,
+  tensor,
+  windows,
+} from 'lstm-native'
 import { describe, expect, it } from 'vitest'
 import { batchIndices } from '../lib/training/batching.ts'
 
@@ -276,5 +286,25 @@ describe('batches', () => {
     const inside = recycle(() => set.batch([0, 1]))
     expect(() => inside.x.toArray()).toThrow(/recycled/)
     expect(set.batch([0, 1]).x.toArray()).toEqual([[0], [1]])
+  })
+
+  it('pad with zeros, whatever the memory held before', () => {
+    const ragged = dataSet({ x: [[[1], [2]], [[3]]], y: [[[4], [5]], [[6]]] })
+    recycle(() =>
+      add(
+        tensor([
+          [[7], [7]],
+          [[7], [7]],
+        ]),
+        tensor([
+          [[7], [7]],
+          [[7], [7]],
+        ]),
+      ),
+    )
+    expect(recycle(() => ragged.batch([0, 1]).x.toArray())).toEqual([
+      [[1], [2]],
+      [[3], [0]],
+    ])
   })
 })

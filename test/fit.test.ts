@@ -424,6 +424,18 @@ describe('a loss that is not finite', () => {
     expect(weightsOf(model)).toEqual(weightsOf(short))
   })
 
+  it('is noticed where the gradient is finite', async () => {
+    const model = regressor({ dataType: 'float32' })
+    const before = weightsOf(model)
+    const { x, y } = sequences(4, { dataType: 'float32' }).batch([0, 1, 2, 3])
+    y.data[0] = 1e25
+    const error = await all(fit(model, [{ x, y }], base)).catch((e) => e)
+    expect(error).toBeInstanceOf(NonFiniteLossError)
+    expect(error.loss).toBe(Infinity)
+    expect(Math.abs(error.largestGradient.value)).toBeGreaterThan(1e20)
+    expect(weightsOf(model)).toEqual(before)
+  })
+
   it('is noticed by its gradient too, and in validation', async () => {
     const model = regressor()
     const before = weightsOf(model)

@@ -4,14 +4,19 @@ import json
 import resource
 import sys
 import time
+from pathlib import Path
 
 import torch
 
-UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
+STATUS = Path("/proc/self/status")
 
 
 def peak_memory():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT
+    """Bytes of the largest resident set so far; see peakMemory in worker.ts."""
+    if not STATUS.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
 
 
 def read_tensors(path, entries):

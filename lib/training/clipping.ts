@@ -11,7 +11,7 @@ export function gradientNorm(parameters: Parameters): number {
   let squares = 0
   for (const gradient of gradientsOf(parameters))
     squares += kernelsFor(gradient).reduce('sumOfSquares', gradient)
-  return Number.isFinite(squares) ? Math.sqrt(squares) : scaledNorm(parameters)
+  return Math.sqrt(squares)
 }
 
 /**
@@ -65,16 +65,6 @@ export function largestGradient(parameters: Parameters): { name: string; value: 
     }
   }
   return largest
-}
-
-/** The norm by way of the largest element, for gradients whose squares do not fit their type. */
-function scaledNorm(parameters: Parameters): number {
-  const largest = Math.abs(largestGradient(parameters).value)
-  if (!Number.isFinite(largest)) return largest
-  let squares = 0
-  for (const gradient of gradientsOf(parameters))
-    for (const value of gradient) squares += (value / largest) ** 2
-  return largest * Math.sqrt(squares)
 }
 
 function* gradientsOf(parameters: Parameters): Iterable<FloatArray> {

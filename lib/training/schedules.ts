@@ -142,7 +142,7 @@ export function plateau(
           else if (++state.waited > patience) Object.assign(state, { waited: 0, cuts: state.cuts + 1 })
         },
         get state() {
-          return { ...state }
+          return state
         },
         set state(saved) {
           Object.assign(state, saved)

@@ -24,8 +24,7 @@ export function wholePart(batch: Batch): Part {
 }
 
 /**
- * The windows of at most `truncate` steps that a batch is cut into; one part if it is no longer than that. A window
- * in which every sequence has ended is left out.
+ * The windows of at most `truncate` steps that a batch is cut into; one part if it is no longer than that.
  *
  * @throws {RangeError} if it has to be cut and the targets are not per step
  */
@@ -45,7 +44,6 @@ export function* windowParts(place: string, batch: Batch, truncate: number): Gen
   for (let start = 0; start < T; start += truncate) {
     const end = Math.min(start + truncate, T)
     const own = lengths?.map((length) => Math.min(Math.max(length - start, 0), end - start))
-    if (own?.every((length) => length === 0)) return
     yield () => {
       const window = {
         x: slice(x, { axis: 1, start, end }),
