@@ -363,9 +363,10 @@ export type PlanStep =
   /** First step only: x is then an Int32Array of indices in [0, V), [B, T]. */
   | { kind: 'embedding'; V: number; E: number; weight: FloatArray }
   | { kind: 'layerNorm'; F: number; gain?: FloatArray; shift?: FloatArray; eps: number }
-  | { kind: 'unary'; F: number; function: Unary }
+  | { kind: 'softmax'; log: boolean }
+  | { kind: 'unary'; function: Unary }
   /** To the last valid step of each sequence, zeros for a length of 0; what follows has T = 1. */
-  | { kind: 'lastStep'; F: number }
+  | { kind: 'lastStep' }
 
 /** An LSTM layer of one or two directions, side by side in the output. The options are those of `LstmForward`. */
 export interface PlanLstm {

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BackendError } from '../errors.ts'
 import type { FloatArray, Kernels, Unary } from './contract.ts'
-import { compileNativePlan, type PlanAddon, runNativePlan } from './native-plan.ts'
 import type { BackendReport, Target } from './index.ts'
+import { compileNativePlan, type PlanAddon, runNativePlan } from './native-plan.ts'
 
 /** What the addon exports: the contract on Float32Array, and its own administration. */
 interface Addon extends Omit<Kernels, 'name' | 'compilePlan' | 'runPlan'>, PlanAddon {

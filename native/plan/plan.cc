@@ -47,6 +47,7 @@ void section_lengths(const Kernels& kernels, const PlanStep& step, std::size_t l
       break;
     case PlanKind::unary:
     case PlanKind::last_step:
+    case PlanKind::softmax:
       break;
   }
 }
@@ -150,7 +151,7 @@ std::string check_plan(const Kernels& kernels, const Plan& plan) {
   for (int i = 0; i < plan.count; i++) {
     const PlanStep& step = plan.steps[i];
     const std::string place = "step " + std::to_string(i);
-    if (step.kind < 0 || step.kind > static_cast<std::int32_t>(PlanKind::last_step))
+    if (step.kind < 0 || step.kind > static_cast<std::int32_t>(PlanKind::softmax))
       return place + " is of no known kind";
     if (step.input <= 0 || step.output <= 0 || step.hidden < 0 || step.projection < 0)
       return place + " has no size";
@@ -212,6 +213,11 @@ void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, 
       case PlanKind::unary:
         kernels.unary_forward(context, static_cast<Unary>(step.function), rows * step.output, x, y);
         break;
+      case PlanKind::softmax: {
+        SoftmaxArgs args = {static_cast<int>(rows), step.output, has(step, kLogFlag), x, y, nullptr, nullptr};
+        kernels.softmax_forward(context, args);
+        break;
+      }
       case PlanKind::last_step:
         run_last_step(step, flow, x, y);
         flow.T = 1;

@@ -14,7 +14,7 @@
 
 namespace lstm_native {
 
-enum class PlanKind { lstm, linear, embedding, layer_norm, unary, last_step };
+enum class PlanKind { lstm, linear, embedding, layer_norm, unary, last_step, softmax };
 
 // One step as it stands in the program. Offsets into the weights count cache lines of 16 floats.
 struct PlanStep {
@@ -39,7 +39,8 @@ enum PlanFlag {
   kTwoDirectionsFlag = 4,
   kReverseFlag = 8,
   kBiasFlag = 16,
-  kGainFlag = 32
+  kGainFlag = 32,
+  kLogFlag = 64
 };
 
 struct Plan {
