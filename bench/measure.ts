@@ -78,7 +78,15 @@ export async function measureCase(
     }
     const wrong = disagreements(running)
     remarks.push(...wrong.map((sentence) => `${identity(one)}: ${sentence}`))
-    if (wrong.length === 0) await takeTurns(running, { seconds, rounds })
+    if (wrong.length === 0) {
+      try {
+        await takeTurns(running, { seconds, rounds })
+      } catch (error) {
+        remarks.push(`${identity(one)}: ${(error as Error).message}`)
+        // Half a measurement is none: the rounds that are missing were not the same for all.
+        for (const each of running) each.samples = []
+      }
+    }
     for (const { child, idle } of running) {
       const burnt = idle.length > 0 ? median(idle) * 1e3 : 0
       if (burnt > pauseMilliseconds * Math.max(1, threads - 1)) {

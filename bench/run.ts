@@ -1,6 +1,6 @@
 /** `npm run bench`: measures the cases against the peers and prints what came out; see README.md beside this file. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { type Arguments, parseArguments, usage } from './arguments.ts'
@@ -95,14 +95,15 @@ function finish({ json }: Arguments, limits: Limits, results: readonly CaseResul
   writeFileSync(json, `${JSON.stringify({ machine, limits, results }, undefined, 1)}\n`)
 }
 
-/** The bench's own dependencies, the peers, are no part of the package; they come on the first run. */
+/** The peers are no part of the package: they come on the first run, and again when the lock file changes. */
 function installContenders(): void {
   const folder = import.meta.dirname
-  if (existsSync(join(folder, 'node_modules', '.package-lock.json'))) return
+  const installed = join(folder, 'node_modules', '.package-lock.json')
+  const locked = statSync(join(folder, 'package-lock.json')).mtimeMs
+  if (existsSync(installed) && statSync(installed).mtimeMs >= locked) return
   console.log('Installing the peers (npm ci --prefix bench --ignore-scripts)')
-  execFileSync('npm', ['ci', '--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund'], {
-    stdio: 'inherit',
-  })
+  const args = ['ci', '--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund']
+  execFileSync('npm', args, { stdio: 'inherit' })
 }
 
 process.exitCode = await main()

@@ -119,7 +119,11 @@ describe('lstm train', () => {
     expect(error).toContain('missing values: 9 in a\n')
     const { out } = await lstm('inspect', join(folder, 'other.safetensors'), '--json')
     const { metadata, tensors } = JSON.parse(out)
-    expect(metadata.forecast.columns).toEqual({ target: 'y', covariates: ['a', 'b'], indicators: ['a'] })
+    expect(metadata['lstm_native.forecast'].columns).toEqual({
+      target: 'y',
+      covariates: ['a', 'b'],
+      indicators: ['a'],
+    })
     expect(tensors.find(({ name }: { name: string }) => name === '0.weight_ih_l0').shape).toEqual([16, 4])
   })
 })
@@ -184,6 +188,11 @@ describe('lstm train refuses in one line, with code 2,', () => {
       'a horizon that is no number',
       ['train', passengers, '-t', 'a', '-n', 'many'],
       "lstm: option '-n, --horizon <rows>' argument 'many' is invalid. Expected an integer of at least 1.",
+    ],
+    [
+      'a horizon of nothing',
+      ['train', passengers, '-t', 'a', '-n', '0'],
+      "lstm: option '-n, --horizon <rows>' argument '0' is invalid. Expected an integer of at least 1.",
     ],
     [
       'a share that is none',
@@ -304,6 +313,11 @@ describe('lstm predict', () => {
     const plain = join(folder, 'plain.safetensors')
     await writeFile(plain, encodeSafetensors(new Map([['w', { shape: [1], data: new Float32Array(1) }]])))
     expect(await refusal('predict', plain, passengers)).toContain('no forecaster: lstm train makes one')
+    const damaged = join(folder, 'damaged.safetensors')
+    await writeFile(damaged, encodeSafetensors([], { 'lstm_native.forecast': '{' }))
+    expect(await refusal('predict', damaged, passengers)).toContain(
+      'the metadata under lstm_native.forecast are no JSON',
+    )
     expect(await refusal('predict', passengers, passengers)).toContain(`lstm: ${passengers}`)
   })
 })
@@ -370,6 +384,19 @@ describe('lstm inspect', () => {
     }
   })
 
+  it('counts the bytes of half floats as they are in the file', async () => {
+    const header = JSON.stringify({
+      a: { dtype: 'F16', shape: [3], data_offsets: [0, 6] },
+      b: { dtype: 'BOOL', shape: [2], data_offsets: [6, 8] },
+    })
+    const path = join(folder, 'half.safetensors')
+    const length = Buffer.alloc(8)
+    length.writeBigUInt64LE(BigInt(header.length))
+    await writeFile(path, Buffer.concat([length, Buffer.from(header), Buffer.alloc(8)]))
+    const { bytes, tensors } = JSON.parse((await lstm('inspect', path, '--json')).out)
+    expect([bytes, tensors.map((tensor: { bytes: number }) => tensor.bytes)]).toEqual([8, [6, 2]])
+  })
+
   it('refuses what is no safetensors file in one line', async () => {
     expect(await refusal('inspect', passengers)).toMatch(/^lstm: .*airline-passengers\.csv: /)
     expect(await refusal('inspect', join(folder, 'none.safetensors'))).toContain(
@@ -392,6 +419,11 @@ describe('lstm', () => {
     }
   })
 
+  it('tells its version', async () => {
+    const { version } = JSON.parse(await readFile('package.json', 'utf8'))
+    expect(await lstm('--version')).toEqual({ code: 0, out: `${version}\n`, error: '' })
+  })
+
   it('without a command shows the help on stderr and ends with code 2', async () => {
     const { code, out, error } = await lstm()
     expect([code, out]).toEqual([2, ''])
@@ -411,6 +443,25 @@ describe('the process', () => {
     child.stderr.on('data', (text) => (error += text))
     const [code] = await once(child, 'close')
     expect([code, error]).toEqual([2, expect.stringMatching(/^lstm: no\.safetensors: cannot be read.*\n$/)])
+  })
+
+  it('ends with code 1 and no model when it is interrupted before an epoch has ended', async () => {
+    const output = join(folder, 'nothing.safetensors')
+    const series = await csv(
+      'long.csv',
+      `v\n${Array.from({ length: 20_000 }, (_, t) => Math.sin(t)).join('\n')}\n`,
+    )
+    const child = start('train', series, '-t', 'v', '-n', '6', '-i', '200', '--hidden', '128', '-o', output)
+    let error = ''
+    let isStopped = false
+    child.stderr.on('data', (text) => {
+      error += text
+      if (!isStopped && error.includes('windows of 200 rows')) isStopped = child.kill('SIGINT')
+    })
+    const [code] = await once(child, 'close')
+    expect(code).toBe(1)
+    expect(error).toMatch(/\nlstm: interrupted before the first epoch ended; nothing was saved\n$/)
+    expect(await readdir(folder)).not.toContain('nothing.safetensors')
   })
 
   it('keeps the best model so far when it is interrupted', async () => {

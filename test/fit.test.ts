@@ -500,17 +500,13 @@ describe('an abort', () => {
   })
 
   it('is possible because other events get their turn', async () => {
-    let longest = 0
-    let before = performance.now()
-    const timer = setInterval(() => {
-      longest = Math.max(longest, performance.now() - before)
-      before = performance.now()
-    }, 1)
-    await all(fit(regressor(), sequences(2000), { ...base, epochs: 1 }))
+    let turns = 0
+    const timer = setInterval(() => turns++, 1)
+    const began = performance.now()
+    await all(fit(regressor(), sequences(2000), { ...base, epochs: 3 }))
     clearInterval(timer)
-    // 15 ms and a batch between two turns; the rest is for a machine that does other things at the same time.
-    expect(longest).toBeGreaterThan(0)
-    expect(longest).toBeLessThan(200)
+    // Training holds the thread for 15 ms and a batch at a time, here a millisecond; a busy machine stretches both.
+    expect((performance.now() - began) / turns).toBeLessThan(60)
   })
 
   it('by leaving the loop works as well', async () => {

@@ -1,10 +1,12 @@
 /**
- * The adding problem, experiment 4 of Hochreiter & Schmidhuber, "Long short-term memory", Neural Computation 9(8), 1997.
+ * The adding problem, experiment 4 of Hochreiter & Schmidhuber, "Long short-term memory", Neural Computation
+ * 9(8), 1997.
  *
- * A sequence is of random length between T and T + T/10. Each step is a pair: a value from [-1, 1] and a marker. One of the
- * first ten pairs is marked with 1, and one of the first T/2 - 1 others; the first and last pair have the marker -1, all
- * others 0. Where the first pair is chosen to be marked, it keeps its -1 and its value is set to 0. The target, at the end of
- * the sequence, is 0.5 + (X1 + X2) / 4 of the two marked values. A sequence counts as right if the error is below 0.04.
+ * A sequence is of random length between T and T + T/10. Each step is a pair: a value from [-1, 1] and a
+ * marker. One of the first ten pairs is marked with 1, and one of the first T/2 - 1 others; the first and
+ * last pair have the marker -1, all others 0. Where the first pair is chosen to be marked, it keeps its -1
+ * and its value is set to 0. The target, at the end of the sequence, is 0.5 + (X1 + X2) / 4 of the two marked
+ * values. A sequence counts as right if the error is below 0.04.
  */
 import { type Batch, type Random, tensor } from 'lstm-native'
 

@@ -30,6 +30,7 @@ const result = await trainForecaster(series, {
   horizon: 12,
   input: 132,
   periods: [12, 132],
+  epochs: 24,
   seed: 1,
   onEpoch({ number, epochs, loss, validationLoss, samplesPerSecond }) {
     const rate = Math.round(samplesPerSecond).toLocaleString('en-US')

@@ -9,7 +9,7 @@ export async function inspect(file: string, { json }: { json?: boolean }, termin
     dataType,
     shape,
     parameters: shape.reduce((product, n) => product * n, 1),
-    bytes: data.byteLength,
+    bytes: data.length * storedBytes(dataType),
   }))
   const parameters = rows.reduce((sum, row) => sum + row.parameters, 0)
   const size = rows.reduce((sum, row) => sum + row.bytes, 0)
@@ -34,6 +34,11 @@ export async function inspect(file: string, { json }: { json?: boolean }, termin
       `${textTable([['layer', 'kind', 'parameters'], ...layerRows], { flushLeft: 2 })}\n` +
       `${textTable([header, ...table], { flushLeft: 3 })}${metadataText(notes)}`,
   )
+}
+
+/** Bytes an element takes in the file; in memory, half floats are wider. */
+function storedBytes(dataType: string): number {
+  return dataType === 'BOOL' ? 1 : Number(/\d+$/.exec(dataType)![0]) / 8
 }
 
 /** The layers that the names and shapes of tensors tell of: what stands before the last dot of a name is a layer. */

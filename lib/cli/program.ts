@@ -2,6 +2,7 @@
  * The `lstm` command: its commands, options and exit codes. 0: done. 1: something unexpected failed. 2: what was asked
  * for cannot be done, said in one line. Each command's work is in a file of its own, loaded when it is called for.
  */
+import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { BackendError, FileFormatError, NonFiniteLossError } from '../errors.ts'
 import { InputError } from '../forecast/input-error.ts'
@@ -19,10 +20,15 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
     if (error instanceof CommanderError) return refuse(terminal, error.message.replace(/^error: /, ''))
     const isBadInput = [InputError, FileFormatError, BackendError].some((type) => error instanceof type)
     if (isBadInput) return refuse(terminal, (error as Error).message)
-    const isExplained = error instanceof NonFiniteLossError || (error as Error).name === 'AbortError'
-    terminal.error(`lstm: ${isExplained ? (error as Error).message : (error as Error).stack}\n`)
+    terminal.error(`lstm: ${explain(error as Error)}\n`)
     return 1
   }
+}
+
+/** A failure that is nobody's mistake is shown with its stack; the others explain themselves. */
+function explain(error: Error): string | undefined {
+  if (error.name === 'AbortError') return 'interrupted before the first epoch ended; nothing was saved'
+  return error instanceof NonFiniteLossError ? error.message : error.stack
 }
 
 function refuse(terminal: Terminal, message: string): number {
@@ -39,6 +45,7 @@ function programFor(terminal: Terminal): Command {
       // `run` reports errors, in one line.
       outputError: () => {},
     })
+    .version(createRequire(import.meta.url)('../../package.json').version)
     .exitOverride()
     .addHelpText('after', '\nlstm COMMAND --help tells a command’s options and shows examples.')
 

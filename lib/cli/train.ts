@@ -98,7 +98,7 @@ export async function train(csv: string, flags: TrainFlags, terminal: Terminal):
   }
   const { input, horizon } = forecaster.settings
   terminal.out(
-    `${interrupted ? 'Interrupted' : 'Trained'} after ${epochs.length} epochs in ${duration(seconds)} on ${backendName} (${instructions}): ` +
+    `${interrupted ? 'Interrupted' : 'Trained'} after ${epochs.length} ${epochs.length === 1 ? 'epoch' : 'epochs'} in ${duration(seconds)} on ${backendName} (${instructions}): ` +
       `${count(parameters)} parameters, the last ${input} rows in, ${horizon} out; kept epoch ${bestEpoch}.\n\n` +
       `On the last ${count(split.rows - split.test)} rows, which training has not seen:\n${scoreText(evaluation)}\n` +
       `model   ${resolve(output)}\nreport  ${resolve(report)}\n`,

@@ -17,7 +17,7 @@ import { InputError } from './input-error.ts'
 import { type Columns, type Features, featuresOf, type Scale, type Series } from './series.ts'
 import { inputsAt, originsOf } from './windows.ts'
 
-/** What stands in a model file beside the network, as JSON under the metadata key `forecast`. */
+/** What stands in a model file beside the network, as JSON under `settingsKey` of the metadata. */
 export interface ForecasterSettings {
   columns: Columns
   /** Of the target and the covariates, fitted on the training part. */
@@ -32,6 +32,8 @@ export interface ForecasterSettings {
   /** The share of the rows, at the end, that was held out. */
   test: number
 }
+
+const settingsKey = 'lstm_native.forecast'
 
 /** Windows that run through the network at once: enough to fill the kernels, few enough to stay small. */
 const batchSize = 256
@@ -100,7 +102,7 @@ export class Forecaster {
 
   /** Writes network and settings into one safetensors file. */
   async save(path: string): Promise<void> {
-    await save(this.model, path, { metadata: { forecast: JSON.stringify(this.settings) } })
+    await save(this.model, path, { metadata: { [settingsKey]: JSON.stringify(this.settings) } })
   }
 
   /**
@@ -109,14 +111,27 @@ export class Forecaster {
    * @throws {FileFormatError} if the file is damaged, or holds a model that is no forecaster
    */
   static async load(path: string): Promise<Forecaster> {
-    const settings = (await readMetadata(path)).get('forecast')
-    if (settings === undefined) {
+    const text = (await readMetadata(path)).get(settingsKey)
+    if (text === undefined) {
       throw new FileFormatError(`${path}: holds a model, but no forecaster: lstm train makes one`, {
         code: 'NoForecaster',
         path,
       })
     }
-    return new Forecaster(await load(path), JSON.parse(settings))
+    const settings = parseSettings(text, path)
+    return new Forecaster(await load(path), settings)
+  }
+}
+
+function parseSettings(text: string, path: string): ForecasterSettings {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new FileFormatError(`${path}: the metadata under ${settingsKey} are no JSON`, {
+      code: 'InvalidSettings',
+      path,
+      cause,
+    })
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Model files: safetensors whose tensors have their PyTorch names, with the model's configuration in the metadata. A
- * checkpoint is a model file with more: what training needs to go on (see training/resume.ts).
+ * Model files: safetensors whose tensors have their PyTorch names, with the model's configuration in the
+ * metadata. A checkpoint is a model file with more: what training needs to go on (see training/resume.ts).
  */
 import { describe, FileFormatError, nearestName, refuseUnknownOptions } from '../errors.ts'
 import type { FloatArray } from '../kernels/contract.ts'
@@ -45,13 +45,14 @@ export async function save(
 }
 
 /**
- * Reads a model that `save` or a checkpoint of `fit` wrote. A checkpoint's weights are the last ones of its training.
+ * Reads a model that `save` or a checkpoint of `fit` wrote. A checkpoint's weights are the last ones of its
+ * training.
  *
- * @param options.into a model to put the parameters into instead of building one; needed where the file does not say how to
- *   build it, as PyTorch's do not. Numbers of another float type are converted.
+ * @param options.into a model to put the parameters into instead of building one; needed where the file does
+ *   not say how to build it, as PyTorch's do not. Numbers of another float type are converted.
  * @returns the model, in evaluation mode, or `into`
- * @throws {FileFormatError} if the file cannot be read, says nothing of the model, or its tensors are not exactly the model's
- *   parameters; `into` is untouched then
+ * @throws {FileFormatError} if the file cannot be read, says nothing of the model, or its tensors are not
+ *   exactly the model's parameters; `into` is untouched then
  */
 export async function load(path: string): Promise<Layer>
 export async function load<M extends Model>(path: string, options: { into: M }): Promise<M>
@@ -81,7 +82,8 @@ export async function saveCheckpoint(
   for (const [name, { shape, array }] of parameters) {
     if (training && isTrainingTensor(name)) {
       throw new FileFormatError(
-        `${path}: a checkpoint cannot hold the parameter ${name}: names from ${trainingPrefixes.join(' and ')} on are its own`,
+        `${path}: a checkpoint cannot hold the parameter ${name}: names that start with ` +
+          `${trainingPrefixes.join(' or ')} are its own; rename the field`,
         { code: 'ReservedName', path, tensor: name },
       )
     }
@@ -96,7 +98,8 @@ export async function saveCheckpoint(
 }
 
 /**
- * The training part of a checkpoint, and how to put its parameters into the model once that part has been accepted.
+ * The training part of a checkpoint, and how to put its parameters into the model once that part has been
+ * accepted.
  *
  * @throws {FileFormatError} if the file is no checkpoint of this model
  */
@@ -108,7 +111,8 @@ export async function readCheckpoint(
   const text = file.metadata.get(trainingKey)
   if (text === undefined) {
     throw new FileFormatError(
-      `${path}: is a model file without training state; load it and start anew, or resume from a checkpoint of fit`,
+      `${path}: is a model file without training state; load it and start anew, or resume from a ` +
+        'checkpoint of fit',
       { code: 'NoTrainingState', path },
     )
   }
@@ -131,14 +135,16 @@ function configOf(model: Model): LayerConfig | undefined {
 function build(path: string, text: string | undefined): Layer {
   if (text === undefined) {
     throw new FileFormatError(
-      `${path}: does not say how its model is built; make one with the same layers and call load(path, { into: model })`,
+      `${path}: does not say how its model is built; make one with the same layers and call ` +
+        'load(path, { into: model })',
       { code: 'NoConfig', path },
     )
   }
   const config = parse(path, configKey, text) as { version?: unknown; model?: LayerConfig }
   if (config?.version !== version) {
     throw new FileFormatError(
-      `${path}: expected ${configKey} of version ${version}, got ${describe(config?.version)}; a newer lstm-native may have written it`,
+      `${path}: expected ${configKey} of version ${version}, got ${describe(config?.version)}; a newer ` +
+        'lstm-native may have written it',
       { code: 'UnsupportedVersion', path },
     )
   }

@@ -1,10 +1,16 @@
-/** Cutting data into batches: order, shuffling, buckets of similar length; and one view of every kind of data for `fit`. */
+/**
+ * Cutting data into batches: order, shuffling, buckets of similar length; and one view of every kind of data
+ * for `fit`.
+ */
 import { describe, requireInteger } from '../errors.ts'
 import type { Random } from '../random.ts'
 import { Tensor } from '../tensor.ts'
 import { type Batch, type DataSet, type DataSetSource, dataSet } from './dataset.ts'
 
-/** What a function of data is told: which epoch begins (from 1) and a random stream that is the same in every run. */
+/**
+ * What a function of data is told: which epoch begins (from 1) and a random stream that is the same in every
+ * run.
+ */
 export interface EpochStart {
   number: number
   random: Random
@@ -13,8 +19,8 @@ export interface EpochStart {
 type Batches = Iterable<Batch> | AsyncIterable<Batch>
 
 /**
- * What `fit` and `evaluate` take: a data set, its source, an iterable of batches that can be iterated in every epoch, or a
- * function that starts a new one.
+ * What `fit` and `evaluate` take: a data set, its source, an iterable of batches that can be iterated in
+ * every epoch, or a function that starts a new one.
  */
 export type Data = DataSet | DataSetSource | Batches | ((epoch: EpochStart) => Batches)
 
@@ -28,13 +34,17 @@ export interface Source {
   open(epoch: EpochStart): AsyncIterable<Batch | MakeBatch> | Iterable<Batch | MakeBatch>
 }
 
-/** How many sequences are sorted by length together, in batches: enough for little padding, few enough to stay random. */
+/**
+ * How many sequences are sorted by length together, in batches: enough for little padding, few enough to stay
+ * random.
+ */
 const bucketBatches = 50
 
 /**
  * The batches of one pass over a data set.
  *
- * @param options.random shuffles; without it the order is that of the set, or of growing length where lengths differ
+ * @param options.random shuffles; without it the order is that of the set, or of growing length where lengths
+ *   differ
  */
 export function* batches(
   data: DataSet,
@@ -87,7 +97,8 @@ export function sourceOf(
     }
   }
   throw new TypeError(
-    `${place}: expected a data set, { x, y }, an iterable of batches or a function that returns one, got ${describe(data)}`,
+    `${place}: expected a data set, { x, y }, an iterable of batches or a function that returns one, ` +
+      `got ${describe(data)}`,
   )
 }
 

@@ -15,9 +15,9 @@ export function gradientNorm(parameters: Parameters): number {
 }
 
 /**
- * The norm of the gradients and the factor that brings it down to `maximum` at most: min(1, maximum / (norm + 1e-6)), as
- * torch.nn.utils.clip_grad_norm_. The gradients stay as they are: pass the factor to `optimizer.step`, which multiplies
- * in the pass it makes anyway.
+ * The norm of the gradients and the factor that brings it down to `maximum` at most: min(1, maximum / (norm +
+ * 1e-6)), as torch.nn.utils.clip_grad_norm_. The gradients stay as they are: pass the factor to
+ * `optimizer.step`, which multiplies in the pass it makes anyway.
  *
  * @param options.gradientScale a factor the gradients are to have first, e.g. 1/n after n accumulated batches
  * @returns the norm, with `gradientScale` in it, and the whole factor
@@ -55,7 +55,10 @@ export function clipByValue(
   }
 }
 
-/** The element of the gradients with the largest magnitude and its parameter's name; the first NaN counts as largest. */
+/**
+ * The element of the gradients with the largest magnitude and its parameter's name; the first NaN counts as
+ * largest.
+ */
 export function largestGradient(parameters: Parameters): { name: string; value: number } {
   let largest = { name: 'no parameter', value: 0 }
   for (const [name, { grad }] of parameters) {

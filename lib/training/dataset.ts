@@ -1,6 +1,6 @@
 /**
- * Data sets: a number of sequences and how to gather some of them into a batch. `dataSet` makes one from tensors or
- * arrays, `windows` (windows.ts) from a series; anything with `size` and `batch` is one.
+ * Data sets: a number of sequences and how to gather some of them into a batch. `dataSet` makes one from
+ * tensors or arrays, `windows` (windows.ts) from a series; anything with `size` and `batch` is one.
  */
 import { describe, refuseUnknownOptions } from '../errors.ts'
 import { requireLengths } from '../operations/common.ts'
@@ -32,7 +32,10 @@ export type Sequence = Tensor | TensorArray | readonly Nested[]
 export interface DataSetSource {
   /** [N, ...] in one tensor or nested array, or a list of sequences of differing length, [Tₙ, ...] each */
   x: Tensor | Nested | readonly Sequence[]
-  /** N targets: one tensor or nested array, or a list of one item a sequence, as long as it if targets are per step */
+  /**
+   * N targets: one tensor or nested array, or a list of one item a sequence, as long as it if targets are per
+   * step
+   */
   y: Tensor | Nested | readonly Sequence[]
   /** Valid steps of each sequence of a padded x. A list of sequences has them by itself. */
   lengths?: Int32Array | readonly number[]
@@ -181,7 +184,8 @@ function itemColumn(items: readonly Tensor[], lengths: Int32Array | undefined): 
 }
 
 /**
- * A tensor without history, filled by `fill`. Made inside `recycle`, its memory comes from the pool and goes back to it.
+ * A tensor without history, filled by `fill`. Made inside `recycle`, its memory comes from the pool and goes
+ * back to it.
  */
 export function gathered(
   shape: readonly number[],

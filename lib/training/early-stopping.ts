@@ -9,7 +9,10 @@ export interface EarlyStoppingOptions {
   patience?: number
   /** An epoch counts as better if it is lower by more than this; default 0. */
   minDelta?: number
-  /** What is watched, lower being better; default the validation loss, or the training loss without a validation set. */
+  /**
+   * What is watched, lower being better; default the validation loss, or the training loss without a
+   * validation set.
+   */
   monitor?: (epoch: Epoch) => number
 }
 

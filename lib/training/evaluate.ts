@@ -26,8 +26,8 @@ export interface Evaluation {
 }
 
 /**
- * The mean loss and the metrics over all of `data`, in evaluation mode and without gradients. A function of data is
- * called with epoch 0 and a stream of seed 0: fresh in every call, the same each time.
+ * The mean loss and the metrics over all of `data`, in evaluation mode and without gradients. A function of
+ * data is called with epoch 0 and a stream of seed 0: fresh in every call, the same each time.
  */
 export async function evaluate(model: Model, data: Data, options: EvaluateOptions): Promise<Evaluation> {
   refuseUnknownOptions('evaluate', options, ['loss', 'metrics', 'batchSize', 'signal'])

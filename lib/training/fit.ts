@@ -1,4 +1,6 @@
-/** `fit`: the training loop. What one batch does stands in learner.ts, what a run leaves on disk in resume.ts. */
+/**
+ * `fit`: the training loop. What one batch does stands in learner.ts, what a run leaves on disk in resume.ts.
+ */
 import type { Model } from '../layers/layer.ts'
 import { ambientRandom, hash, Random } from '../random.ts'
 import { type Data, type Source, sourceOf } from './batching.ts'
@@ -18,11 +20,13 @@ import { Totals } from './totals.ts'
  *     for await (const epoch of fit(model, train, { loss: meanSquaredError, epochs: 20, validation, clipNorm: 1 }))
  *       console.log(epoch.number, epoch.loss, epoch.validationLoss)
  *
- * Other events get their turn every few batches, and between batches the model is in the mode it was in before, so that
- * the process can go on answering with it. Leaving the loop ends training.
+ * Other events get their turn every few batches, and between batches the model is in the mode it was in
+ * before, so that the process can go on answering with it. Leaving the loop ends training.
  *
- * @throws {NonFiniteLossError} while iterating, if a loss or gradient is not finite; the parameters are those before the update
- * @throws {TypeError | RangeError} at once for options, while iterating for data and shapes that do not fit, naming the batch
+ * @throws {NonFiniteLossError} while iterating, if a loss or gradient is not finite; the parameters are those
+ *   before the update
+ * @throws {TypeError | RangeError} at once for options, while iterating for data and shapes that do not fit,
+ *   naming the batch
  * @throws {FileFormatError} while iterating, if a checkpoint cannot be written or resumed from
  * @throws the signal's reason while iterating, after an abort; the parameters are those of the last update
  */
@@ -48,7 +52,10 @@ class Run {
   #stopped = false
   /** The update after which the last checkpoint was written. */
   #savedStep = 0
-  /** When this process began, and the batches it has done since: the pace that the time left is estimated from. */
+  /**
+   * When this process began, and the batches it has done since: the pace that the time left is estimated
+   * from.
+   */
   #began = 0
   #batchesDone = 0
 
@@ -149,8 +156,8 @@ class Run {
     this.#learner.flush()
     if (totals.state.loss.weight > 0) return
     throw new RangeError(
-      `fit: the data gave nothing to learn from in epoch ${number}; if they are a generator, which can be iterated only once, ` +
-        'pass the function that makes it',
+      `fit: the data gave nothing to learn from in epoch ${number}; if they are a generator, which can be ` +
+        'iterated only once, pass the function that makes it',
     )
   }
 

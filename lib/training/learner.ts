@@ -1,4 +1,7 @@
-/** From batches to updates: forward, backward, accumulation, clipping and the optimizer, with nothing left half done. */
+/**
+ * From batches to updates: forward, backward, accumulation, clipping and the optimizer, with nothing left
+ * half done.
+ */
 import { NonFiniteLossError, requireNumber } from '../errors.ts'
 import { type Model, parametersOf } from '../layers/layer.ts'
 import { detachState } from '../layers/state.ts'
@@ -58,7 +61,10 @@ export class Learner {
     return this.#pending.parts > 0
   }
 
-  /** Learns from one batch. Whoever `pace` lets in between its windows finds a model without a half-made update. */
+  /**
+   * Learns from one batch. Whoever `pace` lets in between its windows finds a model without a half-made
+   * update.
+   */
   async learn(
     place: string,
     item: Batch | MakeBatch,
@@ -91,7 +97,10 @@ export class Learner {
     })
   }
 
-  /** Throws the same error if a parameter is no longer finite, before such a model takes the place of a good one in a file. */
+  /**
+   * Throws the same error if a parameter is no longer finite, before such a model takes the place of a good
+   * one in a file.
+   */
   requireFinite(): void {
     for (const { array } of this.parameters.values()) {
       for (const value of array) if (!Number.isFinite(value)) this.refuse(this.#lastLoss)

@@ -1,6 +1,7 @@
 /**
- * Metrics: plain numbers, without gradients. Each is a function of a prediction and a target; over many batches its
- * sums are added before the last step is taken, so that the metric of a set does not depend on how it was cut.
+ * Metrics: plain numbers, without gradients. Each is a function of a prediction and a target; over many
+ * batches its sums are added before the last step is taken, so that the metric of a set does not depend on
+ * how it was cut.
  */
 import { sameShape } from '../operations/common.ts'
 import { sizeOf, type Tensor } from '../tensor.ts'
@@ -24,7 +25,9 @@ export interface Metric {
   finish(total: Contribution): number
 }
 
-/** What `fit` accepts: a metric made by `metric`, or any function, whose batches are weighed by their size. */
+/**
+ * What `fit` accepts: a metric made by `metric`, or any function, whose batches are weighed by their size.
+ */
 export type MetricFunction =
   | Metric
   | ((prediction: Tensor, target: Tensor, options?: MetricOptions) => number)
@@ -57,8 +60,8 @@ export function within({ tolerance }: { tolerance: number }): Metric {
 export const binaryAccuracy: Metric = elementwise('binaryAccuracy', (p, t) => (p > 0 === t > 0.5 ? 1 : 0))
 
 /**
- * The part of rows whose largest entry is at the target class. prediction [..., C]; target [...] int32, negative classes
- * (as ignoreIndex -100) not counted.
+ * The part of rows whose largest entry is at the target class. prediction [..., C]; target [...] int32,
+ * negative classes (as ignoreIndex -100) not counted.
  */
 export const accuracy: Metric = metric((prediction, target, { mask } = {}) => {
   requireSame('accuracy', prediction.shape.slice(0, -1), target.shape)

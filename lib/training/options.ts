@@ -10,8 +10,9 @@ import type { Position, Schedule, Unit } from './schedules.ts'
 
 export interface FitOptions {
   /**
-   * A function of prediction and target that returns a scalar tensor. Where some steps of a batch are padding and the
-   * targets are per step, it is called with `{ mask }` as third argument, which the package's losses know.
+   * A function of prediction and target that returns a scalar tensor. Where some steps of a batch are padding
+   * and the targets are per step, it is called with `{ mask }` as third argument, which the package's losses
+   * know.
    */
   loss: Loss
   /** Such as `adam({ learningRate: 1e-3 })`, which is the default. */
@@ -32,18 +33,27 @@ export interface FitOptions {
   clipValue?: number
   /** How the learning rate changes, or a function of the position that returns it; default: not at all. */
   schedule?: Schedule | ((position: Position) => number)
-  /** Ends training when the validation loss no longer falls; the best weights are put back when training ends. */
+  /**
+   * Ends training when the validation loss no longer falls; the best weights are put back when training ends.
+   */
   earlyStopping?: EarlyStoppingOptions
   /**
-   * Truncated backpropagation through time: batches longer than so many steps are cut into windows, each with an update of its
-   * own; the state goes on from window to window, the gradient does not. Needs targets for each step.
+   * Truncated backpropagation through time: batches longer than so many steps are cut into windows, each with
+   * an update of its own; the state goes on from window to window, the gradient does not. Needs targets for
+   * each step.
    */
   truncate?: number
-  /** Batches (with `truncate`, windows) whose gradients are averaged for one update, by their weight; default 1. */
+  /**
+   * Batches (with `truncate`, windows) whose gradients are averaged for one update, by their weight; default
+   * 1.
+   */
   accumulate?: number
   /** Stops training between two batches; iteration then throws the signal's reason. */
   signal?: AbortSignal
-  /** Fixes the order of the data and every random number of training, to the bit; default: drawn from the ambient stream. */
+  /**
+   * Fixes the order of the data and every random number of training, to the bit; default: drawn from the
+   * ambient stream.
+   */
   seed?: number
   /** Writes a checkpoint after every so many epochs (default 1) or updates, and when training ends. */
   checkpoint?: { path: string; every?: number; unit?: Unit }

@@ -1,4 +1,7 @@
-/** Sharing the thread with the rest of the program: pauses for the event loop, and stopping when a signal says so. */
+/**
+ * Sharing the thread with the rest of the program: pauses for the event loop, and stopping when a signal says
+ * so.
+ */
 import { setImmediate } from 'node:timers/promises'
 
 /** How long training holds the thread before other events get a turn, in milliseconds. */

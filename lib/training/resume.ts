@@ -66,8 +66,8 @@ export async function writeRun(
 }
 
 /**
- * Puts a checkpoint into the model and the parts of the run. A part that the checkpoint knows nothing of (early stopping
- * asked for now and not then) begins anew.
+ * Puts a checkpoint into the model and the parts of the run. A part that the checkpoint knows nothing of
+ * (early stopping asked for now and not then) begins anew.
  *
  * @throws {FileFormatError} if it is no checkpoint of this model and optimizer; nothing is changed then
  * @throws {RangeError} if the run cannot go on with this seed or batch size
@@ -94,7 +94,8 @@ export async function readRun(
   }
   if (run.batch > 0 && batchSize !== run.batchSize) {
     throw new RangeError(
-      `fit: ${path} stands in the middle of an epoch with batchSize ${run.batchSize}, got ${batchSize}; keep it to resume`,
+      `fit: ${path} stands in the middle of an epoch with batchSize ${run.batchSize}, got ${batchSize}; ` +
+        'keep it to resume',
     )
   }
   const moments: TrainingPart['tensors'] = new Map()

@@ -1,6 +1,7 @@
 /**
- * Learning-rate schedules. A schedule is a description, without state, that `fit` begins anew in every run: the rate of
- * each update from where it stands in the run, and, for `plateau`, from the loss after each epoch.
+ * Learning-rate schedules. A schedule is a description, without state, that `fit` begins anew in every run:
+ * the rate of each update from where it stands in the run, and, for `plateau`, from the loss after each
+ * epoch.
  */
 import { refuseUnknownOptions, requireInteger, requireNumber } from '../errors.ts'
 
@@ -33,7 +34,9 @@ export interface RunningSchedule {
 /** Whether a schedule counts completed epochs or updates. */
 export type Unit = 'epoch' | 'step'
 
-/** base · factor^⌊t/every⌋, as torch.optim.lr_scheduler.StepLR. `factor` defaults to 0.1, `unit` to 'epoch'. */
+/**
+ * base · factor^⌊t/every⌋, as torch.optim.lr_scheduler.StepLR. `factor` defaults to 0.1, `unit` to 'epoch'.
+ */
 export function stepDecay(options: { every: number; factor?: number; unit?: Unit }): Schedule {
   refuseUnknownOptions('stepDecay', options, ['every', 'factor', 'unit'])
   const { every, factor = 0.1, unit = 'epoch' } = options
@@ -44,8 +47,8 @@ export function stepDecay(options: { every: number; factor?: number; unit?: Unit
 }
 
 /**
- * minimum + (base - minimum)·(1 + cos(π·t/length))/2, and `minimum` from t = length on (Loshchilov & Hutter 2017; as
- * torch.optim.lr_scheduler.CosineAnnealingLR up to there).
+ * minimum + (base - minimum)·(1 + cos(π·t/length))/2, and `minimum` from t = length on (Loshchilov & Hutter
+ * 2017; as torch.optim.lr_scheduler.CosineAnnealingLR up to there).
  *
  * @param options.length in `unit`s; default the whole run, which in steps must have a known number of batches
  * @param options.minimum default 0
@@ -70,8 +73,9 @@ export function cosine(options: { length?: number; minimum?: number; unit?: Unit
 }
 
 /**
- * Rises in a line to the base rate, reached at t = length, and goes on with the schedule `next`, whose time starts there.
- * The rate is base·(start + (1 - start)·t/length), as torch.optim.lr_scheduler.LinearLR with `start_factor`.
+ * Rises in a line to the base rate, reached at t = length, and goes on with the schedule `next`, whose time
+ * starts there. The rate is base·(start + (1 - start)·t/length), as torch.optim.lr_scheduler.LinearLR with
+ * `start_factor`.
  *
  * @param options.start the first rate as a part of the base; default 1/length, so that no update is wasted
  * @param options.unit default 'step'
@@ -112,9 +116,9 @@ export function warmUp(options: { length: number; start?: number; unit?: Unit; n
 }
 
 /**
- * Multiplies the rate by `factor` when the loss has not fallen below best·(1 - threshold) for more than `patience` epochs,
- * as torch.optim.lr_scheduler.ReduceLROnPlateau (for losses below 0, best·(1 + threshold)). The loss is that of validation,
- * where there is a validation set.
+ * Multiplies the rate by `factor` when the loss has not fallen below best·(1 - threshold) for more than
+ * `patience` epochs, as torch.optim.lr_scheduler.ReduceLROnPlateau (for losses below 0, best·(1 +
+ * threshold)). The loss is that of validation, where there is a validation set.
  *
  * @param options.factor default 0.1
  * @param options.patience default 10

@@ -1,4 +1,6 @@
-/** Losses and metrics added up over batches. Everything is in plain numbers, so that a checkpoint can hold it. */
+/**
+ * Losses and metrics added up over batches. Everything is in plain numbers, so that a checkpoint can hold it.
+ */
 import type { Tensor } from '../tensor.ts'
 import type { Contribution, MetricFunction } from './metrics.ts'
 

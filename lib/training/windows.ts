@@ -1,4 +1,7 @@
-/** Windows of a time series: what came before as input, what came next as target, cut out when a batch is made. */
+/**
+ * Windows of a time series: what came before as input, what came next as target, cut out when a batch is
+ * made.
+ */
 import { describe, refuseUnknownOptions, requireInteger, requireNumber } from '../errors.ts'
 import type { FloatArray } from '../kernels/contract.ts'
 import { type Nested, Tensor, tensor } from '../tensor.ts'
@@ -24,11 +27,12 @@ export interface Windows {
 }
 
 /**
- * Windows of a series of N steps and F columns. A batch has x [B, input, F] and y [B, horizon], or
- * [B, horizon, K] if `target` is an array of K columns. The series is not copied if it is a tensor or a typed array.
+ * Windows of a series of N steps and F columns. A batch has x [B, input, F] and y [B, horizon], or [B,
+ * horizon, K] if `target` is an array of K columns. The series is not copied if it is a tensor or a typed
+ * array.
  *
- * The last `validation` part of the steps is forecast by the validation windows alone, whose inputs may reach back into the
- * steps before, as they would in use; training windows see none of it.
+ * The last `validation` part of the steps is forecast by the validation windows alone, whose inputs may reach
+ * back into the steps before, as they would in use; training windows see none of it.
  *
  * @param series [N] or [N, F]
  * @throws {RangeError} if a part is too short for one window

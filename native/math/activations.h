@@ -5,8 +5,8 @@
 //   sigmoid  kSigmoidUlp  for x ≥ -87; 1.7e-38 below
 //   tanh     kTanhUlp     everywhere; exactly ±1 from |x| ≈ 9.01
 //
-// The addon flushes denormals: of one, tanh is 0. NaN in, NaN out. exp(r) = 1 + r + r²·q(r) on |r| ≤ ln2/2, q of degree 4 by the Remez exchange, minimising the
-// relative error of the whole (3.1e-9).
+// The addon flushes denormals: of one, tanh is 0. NaN in, NaN out. exp(r) = 1 + r + r²·q(r) on |r| ≤ ln2/2, q of degree 4
+// by the Remez exchange, minimising the relative error of the whole (3.1e-9).
 #pragma once
 
 namespace lstm_native::LSTM_TARGET {
