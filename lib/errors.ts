@@ -79,7 +79,12 @@ function editDistance(a: string, b: string): number {
 }
 
 /** Throws a RangeError unless `value` is an integer of at least `minimum` (default 1). */
-export function requireInteger(place: string, name: string, value: unknown, minimum = 1): asserts value is number {
+export function requireInteger(
+  place: string,
+  name: string,
+  value: unknown,
+  minimum = 1,
+): asserts value is number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= minimum) return
   const kind = minimum === 1 ? 'a positive integer' : `an integer of at least ${minimum}`
   throw new RangeError(`${place}: expected ${name} to be ${kind}, got ${describe(value)}`)
@@ -92,9 +97,15 @@ export function requireNumber(
   value: unknown,
   { low = Number.NEGATIVE_INFINITY, high = Number.POSITIVE_INFINITY, open = false } = {},
 ): asserts value is number {
-  const inside = typeof value === 'number' && Number.isFinite(value) && value >= low && (open ? value < high : value <= high)
+  const inside =
+    typeof value === 'number' &&
+    Number.isFinite(value) &&
+    value >= low &&
+    (open ? value < high : value <= high)
   if (inside) return
-  throw new RangeError(`${place}: expected ${name} in [${low}, ${high}${open ? ')' : ']'}, got ${describe(value)}`)
+  throw new RangeError(
+    `${place}: expected ${name} in [${low}, ${high}${open ? ')' : ']'}, got ${describe(value)}`,
+  )
 }
 
 /** A short rendering of any value for a message. */

@@ -2,6 +2,7 @@
 
 export { BackendError, FileFormatError, NonFiniteLossError } from './errors.ts'
 export { load, readMetadata, save } from './formats/checkpoint.ts'
+export { compile, type Plan, type PredictOptions } from './inference/plan.ts'
 export {
   type BackendName,
   type BackendReport,
@@ -10,7 +11,6 @@ export {
   type Target,
   useBackend,
 } from './kernels/index.ts'
-
 export { Activation, type ActivationKind, activation } from './layers/activation.ts'
 export { Dropout, type DropoutOptions } from './layers/dropout.ts'
 export { Embedding, type EmbeddingOptions } from './layers/embedding.ts'

@@ -37,7 +37,8 @@ export class Random {
 
   /** @param seed any integer; its low 32 bits count */
   constructor(seed: number) {
-    if (!Number.isSafeInteger(seed)) throw new RangeError(`Random: expected seed to be an integer, got ${seed}`)
+    if (!Number.isSafeInteger(seed))
+      throw new RangeError(`Random: expected seed to be an integer, got ${seed}`)
     this.#seed = seed >>> 0
   }
 

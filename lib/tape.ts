@@ -67,7 +67,11 @@ export function recycle<T>(body: () => T): T {
 
 /** Memory for an operation's output, with arbitrary contents. */
 export function outputBuffer(like: FloatArray, length: number): FloatArray {
-  return scope ? takeBuffer(like, length) : like instanceof Float64Array ? new Float64Array(length) : new Float32Array(length)
+  return scope
+    ? takeBuffer(like, length)
+    : like instanceof Float64Array
+      ? new Float64Array(length)
+      : new Float32Array(length)
 }
 
 /** What an operation returns: tensors for its outputs, tied to `backward` where a gradient is needed. */
@@ -82,7 +86,14 @@ export function record(
   const tensors = outputs.map(({ shape, array }) => new Tensor(shape, array, tracked))
   scope?.push(...tensors)
   if (tracked) {
-    const node: Node = { name, order: clock++, inputs: present, outputs: tensors, backward: run, differentiate: backward }
+    const node: Node = {
+      name,
+      order: clock++,
+      inputs: present,
+      outputs: tensors,
+      backward: run,
+      differentiate: backward,
+    }
     for (const made of tensors) made.node = node
   }
   return tensors
@@ -118,7 +129,9 @@ export function backward(loss: Tensor, gradient?: FloatArray): void {
   const gradientOf: GradientOf = (input) => {
     if (!input.requiresGrad) return undefined
     const like = input.array as FloatArray
-    if (!input.node) return (input.grad ??= like instanceof Float64Array ? new Float64Array(like.length) : new Float32Array(like.length))
+    if (!input.node)
+      return (input.grad ??=
+        like instanceof Float64Array ? new Float64Array(like.length) : new Float32Array(like.length))
     let sum = pending.get(input)
     if (!sum) pending.set(input, (sum = takeZeros(like, like.length)))
     return sum
@@ -127,7 +140,8 @@ export function backward(loss: Tensor, gradient?: FloatArray): void {
   for (let i = 0; i < size; i++) seed[i] += gradient ? gradient[i] : 1
 
   for (const node of nodesBelow(loss)) {
-    if (!node.backward) throw new Error(`backward: ${node.name} was already run backward; compute the loss anew`)
+    if (!node.backward)
+      throw new Error(`backward: ${node.name} was already run backward; compute the loss anew`)
     const gradients = node.outputs.map((output) => pending.get(output))
     if (gradients.some((array) => array)) node.backward(gradients, gradientOf)
     node.backward = undefined

@@ -67,7 +67,8 @@ export class Tensor {
 
   /** The only element of a tensor of size 1. @throws {RangeError} if there are more */
   item(): number {
-    if (this.size !== 1) throw new RangeError(`item: expected a tensor of one element, got shape [${this.shape}]`)
+    if (this.size !== 1)
+      throw new RangeError(`item: expected a tensor of one element, got shape [${this.shape}]`)
     return this.array[0]
   }
 
@@ -99,7 +100,9 @@ export class Tensor {
    */
   backward(gradient?: FloatArray): void {
     if (!this.node) {
-      throw new Error('backward: the tensor depends on nothing that requires a gradient (was it made inside noGrad?)')
+      throw new Error(
+        'backward: the tensor depends on nothing that requires a gradient (was it made inside noGrad?)',
+      )
     }
     this.node.differentiate(this, gradient)
   }
@@ -129,17 +132,24 @@ export function sizeOf(shape: readonly number[]): number {
  */
 export function tensor(
   source: Nested | TensorArray,
-  { shape, dataType = 'float32', requiresGrad = false }: { shape?: readonly number[]; dataType?: DataType; requiresGrad?: boolean } = {},
+  {
+    shape,
+    dataType = 'float32',
+    requiresGrad = false,
+  }: { shape?: readonly number[]; dataType?: DataType; requiresGrad?: boolean } = {},
 ): Tensor {
   const isTyped = ArrayBuffer.isView(source)
-  const array = isTyped ? source : arrayOfType(dataType, (Array.isArray(source) ? source.flat(Infinity) : [source]) as number[])
+  const array = isTyped
+    ? source
+    : arrayOfType(dataType, (Array.isArray(source) ? source.flat(Infinity) : [source]) as number[])
   const whole = shape ?? (isTyped ? [array.length] : shapeOf(source))
   if (sizeOf(whole) !== array.length) {
     throw new RangeError(
       `tensor: expected ${sizeOf(whole)} elements for shape [${whole}], got ${array.length}`,
     )
   }
-  if (requiresGrad && array instanceof Int32Array) throw new TypeError('tensor: int32 tensors have no gradient')
+  if (requiresGrad && array instanceof Int32Array)
+    throw new TypeError('tensor: int32 tensors have no gradient')
   return new Tensor(whole, array, requiresGrad)
 }
 
@@ -151,7 +161,8 @@ export function zeros(shape: readonly number[], { dataType = 'float32' as DataTy
 function arrayOfType(dataType: DataType, source: number | number[]): TensorArray {
   const types = { float32: Float32Array, float64: Float64Array, int32: Int32Array }
   const type = types[dataType]
-  if (!type) throw new TypeError(`tensor: expected dataType float32, float64 or int32, got ${describe(dataType)}`)
+  if (!type)
+    throw new TypeError(`tensor: expected dataType float32, float64 or int32, got ${describe(dataType)}`)
   return typeof source === 'number' ? new type(source) : new type(source)
 }
 

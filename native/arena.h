@@ -51,7 +51,7 @@ class Arena {
 
   void grow(std::size_t bytes) {
     constexpr std::size_t kGrain = std::size_t{1} << 16;
-    const std::size_t size = (bytes + kGrain - 1) / kGrain * kGrain;
+    const std::size_t size = (bytes / kGrain + 1) * kGrain;
     blocks_.reserve(blocks_.size() + 1);
     void* memory = std::aligned_alloc(64, size);
     if (memory == nullptr) throw std::bad_alloc();

@@ -35,7 +35,8 @@ struct LinearArgs {
   int N, I, O;
   const float* x;
   const float* weight;
-  const float* bias;  // may be null
+  const float* bias;    // may be null
+  const float* packed;  // what linear_pack made of the weight, which is then not read; or null
   float* y;
   // Backward only; any of the gradients may be null.
   const float* dy;
@@ -131,6 +132,7 @@ struct AdamArgs {
 struct LstmShape {
   int B, T, I, H, P;
   bool layer_norm;
+  bool peepholes;
   int R() const { return P > 0 ? P : H; }
 };
 
@@ -159,10 +161,13 @@ struct LstmArgs : LstmShape {
   bool reverse;
   const std::int32_t* lengths;  // null: every sequence has T steps
   LstmWeights<const float> weights;
+  const float* packed;  // what lstm_pack made of the weights, which are then not read; or null
   const float* x;
   std::ptrdiff_t x_batch_stride, x_time_stride;
   const float* h0;              // null: zeros
   const float* c0;              // null: zeros
+  std::ptrdiff_t h_stride;      // from sequence to sequence in h0 and hn, at least R
+  std::ptrdiff_t c_stride;      // likewise in c0 and cn, at least H
   const float* recurrent_mask;  // [B, R] or null
   Zoneout zoneout_cell, zoneout_hidden;
   float eps;
@@ -192,6 +197,8 @@ struct Kernels {
   void (*gemm)(const Context&, const GemmArgs&);
   void (*linear_forward)(const Context&, const LinearArgs&);
   void (*linear_backward)(const Context&, const LinearArgs&);
+  std::size_t (*linear_packed_length)(int I, int O);
+  void (*linear_pack)(int I, int O, const float* weight, float* packed);
   void (*embedding_forward)(const Context&, const EmbeddingArgs&);
   void (*embedding_backward)(const Context&, const EmbeddingArgs&);
   void (*layer_norm_forward)(const Context&, const LayerNormArgs&);
@@ -213,6 +220,8 @@ struct Kernels {
   void (*rmsprop_step)(const Context&, const RmspropArgs&);
   void (*adam_step)(const Context&, const AdamArgs&);
   std::size_t (*lstm_cache_length)(const LstmShape&);
+  std::size_t (*lstm_packed_length)(const LstmShape&);
+  void (*lstm_pack)(const LstmShape&, const LstmWeights<const float>&, float* packed);
   void (*lstm_forward)(const Context&, const LstmArgs* directions, int count);
   void (*lstm_backward)(const Context&, const LstmArgs* directions, int count);
   // exp, sigmoid and tanh of native/math/activations.h, for the accuracy tests.

@@ -4,6 +4,7 @@
       "native/denormals.cc",
       "native/dispatch.cc",
       "native/gemm/openblas.cc",
+      "native/plan/plan.cc",
       "native/targets/avx2.cc",
       "native/targets/avx512.cc",
       "native/targets/neon.cc",
@@ -14,7 +15,8 @@
       "native/addon/addon.cc",
       "native/addon/dense.cc",
       "native/addon/elementwise.cc",
-      "native/addon/lstm.cc"
+      "native/addon/lstm.cc",
+      "native/addon/plan.cc"
     ]
   }
 }

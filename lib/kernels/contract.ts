@@ -44,6 +44,8 @@ export interface Kernels {
   lstmCacheLength(shape: LstmShape): number
   lstmForward(directions: readonly LstmForward[]): void
   lstmBackward(directions: readonly LstmBackward[]): void
+  compilePlan(steps: readonly PlanStep[]): CompiledPlan
+  runPlan(call: RunPlan): void
 }
 
 /** C = A·B (+ C if accumulate). A [M, K] or, transposed, [K, M]; B [K, N] or [N, K]; C [M, N]. */
@@ -349,4 +351,53 @@ export interface LstmBackward extends Omit<LstmForward, 'hn' | 'cn' | 'cache'> {
   dh0?: FloatArray
   dc0?: FloatArray
   dparameters: Partial<LstmParameters>
+}
+
+/**
+ * A model frozen for inference: steps that follow each other, each [B, T, features] to [B, T, features]. `compilePlan`
+ * copies the parameters into the back end's own layout, which `runPlan` of the same back end and target reads.
+ */
+export type PlanStep =
+  | PlanLstm
+  | { kind: 'linear'; I: number; O: number; weight: FloatArray; bias?: FloatArray }
+  /** First step only: x is then an Int32Array of indices in [0, V), [B, T]. */
+  | { kind: 'embedding'; V: number; E: number; weight: FloatArray }
+  | { kind: 'layerNorm'; F: number; gain?: FloatArray; shift?: FloatArray; eps: number }
+  | { kind: 'softmax'; log: boolean }
+  | { kind: 'unary'; function: Unary }
+  /** To the last valid step of each sequence, zeros for a length of 0; what follows has T = 1. */
+  | { kind: 'lastStep' }
+
+/** An LSTM layer of one or two directions, side by side in the output. The options are those of `LstmForward`. */
+export interface PlanLstm {
+  kind: 'lstm'
+  I: number
+  H: number
+  P: number
+  layerNorm: boolean
+  directions: readonly { reverse: boolean; parameters: LstmParameters }[]
+  zoneoutCell: number
+  zoneoutHidden: number
+  eps: number
+}
+
+/** Opaque but for the width of a sequence's state. */
+export interface CompiledPlan {
+  /** Floats of a sequence's state: for each LSTM step in order h of each direction, then c of each. */
+  stateWidth: number
+}
+
+/**
+ * x      [B, T, features] or [B, T] indices;  y [B, T, outputs], or [B, outputs] after a lastStep
+ * states [B, stateWidth]; the initial one default zeros, the final one written where given; they may be one array
+ */
+export interface RunPlan {
+  plan: CompiledPlan
+  B: number
+  T: number
+  x: FloatArray | Int32Array
+  y: FloatArray
+  lengths?: Int32Array
+  initialState?: FloatArray
+  finalState?: FloatArray
 }

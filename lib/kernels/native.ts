@@ -5,9 +5,10 @@ import { fileURLToPath } from 'node:url'
 import { BackendError } from '../errors.ts'
 import type { FloatArray, Kernels, Unary } from './contract.ts'
 import type { BackendReport, Target } from './index.ts'
+import { compileNativePlan, type PlanAddon, runNativePlan } from './native-plan.ts'
 
 /** What the addon exports: the contract on Float32Array, and its own administration. */
-interface Addon extends Omit<Kernels, 'name'> {
+interface Addon extends Omit<Kernels, 'name' | 'compilePlan' | 'runPlan'>, PlanAddon {
   available(): Target[]
   setTarget(target: Target): void
   setThreads(count: number): void
@@ -16,7 +17,7 @@ interface Addon extends Omit<Kernels, 'name'> {
   activation(kind: Unary, x: FloatArray, y: FloatArray): void
 }
 
-export interface NativeKernels extends Omit<Addon, 'available'>, Kernels {
+export interface NativeKernels extends Omit<Addon, 'available' | 'runPlan'>, Kernels {
   readonly name: 'native'
   /** The targets of this CPU, the best first. */
   readonly available: readonly Target[]
@@ -46,6 +47,8 @@ export function loadNative(): NativeKernels {
     ...addon,
     name: 'native',
     available: addon.available(),
+    compilePlan: (steps) => compileNativePlan(addon, steps),
+    runPlan: (call) => runNativePlan(addon, call),
     setTarget(target) {
       try {
         addon.setTarget(target)

@@ -1,5 +1,7 @@
 /** Activation: an elementwise function, or softmax over the last axis, as a layer for `Sequential`. */
+
 import { describe, nearestName } from '../errors.ts'
+import type { PlanStep } from '../kernels/contract.ts'
 import { logSoftmax, softmax } from '../operations/normalization.ts'
 import { gelu, relu, sigmoid, softplus, tanh } from '../operations/pointwise.ts'
 import type { Tensor } from '../tensor.ts'
@@ -26,6 +28,12 @@ export class Activation extends Layer {
 
   override forward(x: Tensor): Tensor {
     return functions[this.kind](x)
+  }
+
+  override freeze(): readonly PlanStep[] {
+    const { kind } = this
+    if (kind === 'softmax' || kind === 'logSoftmax') return [{ kind: 'softmax', log: kind === 'logSoftmax' }]
+    return [{ kind: 'unary', function: kind }]
   }
 
   override config(): LayerConfig {

@@ -1,5 +1,7 @@
 /** Dropout: zeroes elements at random while training, passes them on unchanged otherwise. */
+
 import { refuseUnknownOptions, requireNumber } from '../errors.ts'
+import type { PlanStep } from '../kernels/contract.ts'
 import { dropout } from '../operations/dropout.ts'
 import type { Tensor } from '../tensor.ts'
 import { Layer, type LayerConfig } from './layer.ts'
@@ -24,6 +26,10 @@ export class Dropout extends Layer {
 
   override forward(x: Tensor): Tensor {
     return this.training ? dropout(x, { probability: this.probability }) : x
+  }
+
+  override freeze(): readonly PlanStep[] {
+    return []
   }
 
   override config(): LayerConfig {

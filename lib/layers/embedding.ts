@@ -1,5 +1,7 @@
 /** Embedding: a trainable vector for each symbol of a vocabulary. */
+
 import { refuseUnknownOptions, requireInteger } from '../errors.ts'
+import type { FloatArray, PlanStep } from '../kernels/contract.ts'
 import { embedding } from '../operations/embedding.ts'
 import type { Parameter, Tensor } from '../tensor.ts'
 import { type FloatDataType, Initialiser, requireDataType } from './initialisation.ts'
@@ -50,6 +52,11 @@ export class Embedding extends Layer {
 
   override forward(indices: Tensor): Tensor {
     return embedding(indices, this.weight, { paddingIndex: this.#options.paddingIndex })
+  }
+
+  override freeze(): readonly PlanStep[] {
+    const [V, E] = this.weight.shape
+    return [{ kind: 'embedding', V, E, weight: this.weight.array as FloatArray }]
   }
 
   override config(): LayerConfig {

@@ -1,4 +1,5 @@
 /** LastStep: from a sequence to its last valid step, so that a head can follow a recurrent layer. */
+import type { PlanStep } from '../kernels/contract.ts'
 import { lastValidStep } from '../operations/shape.ts'
 import type { Tensor } from '../tensor.ts'
 import { type ForwardOptions, Layer, type LayerConfig } from './layer.ts'
@@ -7,6 +8,10 @@ import { type ForwardOptions, Layer, type LayerConfig } from './layer.ts'
 export class LastStep extends Layer {
   override forward(x: Tensor, { lengths }: ForwardOptions = {}): Tensor {
     return lastValidStep(x, { lengths })
+  }
+
+  override freeze(): readonly PlanStep[] {
+    return [{ kind: 'lastStep' }]
   }
 
   override config(): LayerConfig {

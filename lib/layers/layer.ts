@@ -1,4 +1,5 @@
 /** What a layer and a model are, and how parameters are found in them. */
+import type { PlanStep } from '../kernels/contract.ts'
 import { Parameter, type Tensor } from '../tensor.ts'
 
 /** Carried state, opaque to everyone but the layer or model that returned it. */
@@ -36,6 +37,17 @@ export abstract class Layer implements Model {
   /** What lies inside this layer, under the path it has in parameter names: by default its fields. */
   children(): Iterable<[path: string, child: object]> {
     return ownChildren(this)
+  }
+
+  /**
+   * The layer as it runs in evaluation mode, for `compile`: steps of a plan over the layer's own arrays.
+   *
+   * @throws {TypeError} if the layer has no such form
+   */
+  freeze(): readonly PlanStep[] {
+    throw new TypeError(
+      `compile: ${this.constructor.name} has no frozen form; call its forward inside noGrad`,
+    )
   }
 
   /** What a file needs to build the layer again: its class and options. */

@@ -1,5 +1,7 @@
 /** Linear: an affine map of the last axis. */
+
 import { refuseUnknownOptions, requireInteger } from '../errors.ts'
+import type { FloatArray, PlanStep } from '../kernels/contract.ts'
 import { linear } from '../operations/linear.ts'
 import type { Parameter, Tensor } from '../tensor.ts'
 import { type FloatDataType, Initialiser, requireBoolean, requireDataType } from './initialisation.ts'
@@ -44,6 +46,12 @@ export class Linear extends Layer {
 
   override forward(x: Tensor): Tensor {
     return linear(x, this.weight, this.bias)
+  }
+
+  override freeze(): readonly PlanStep[] {
+    const [O, I] = this.weight.shape
+    const [weight, bias] = [this.weight.array as FloatArray, this.bias?.array as FloatArray | undefined]
+    return [{ kind: 'linear', I, O, weight, bias }]
   }
 
   override config(): LayerConfig {

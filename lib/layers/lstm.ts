@@ -1,6 +1,6 @@
 /** LSTM: layers and directions of long short-term memory (Hochreiter & Schmidhuber 1997) with every option. */
 import { refuseUnknownOptions, requireInteger, requireNumber } from '../errors.ts'
-import type { FloatArray } from '../kernels/contract.ts'
+import type { FloatArray, LstmParameters, PlanStep } from '../kernels/contract.ts'
 import { bernoulliMask, dropout } from '../operations/dropout.ts'
 import { lstm } from '../operations/lstm.ts'
 import { concat, slice } from '../operations/shape.ts'
@@ -124,6 +124,28 @@ export class LSTM extends Layer {
     }
   }
 
+  override freeze(): readonly PlanStep[] {
+    const {
+      inputSize,
+      hiddenSize: H,
+      projectionSize: P,
+      layerNorm,
+      zoneoutCell,
+      zoneoutHidden,
+    } = this.#options
+    return this.weights.map((directions, k) => ({
+      kind: 'lstm',
+      I: k === 0 ? inputSize : directions.length * (P || H),
+      H,
+      P,
+      layerNorm,
+      directions: directions.map((each, d) => ({ reverse: d === 1, parameters: arraysOf(each) })),
+      zoneoutCell,
+      zoneoutHidden,
+      eps: 1e-5,
+    }))
+  }
+
   override config(): LayerConfig {
     return { type: 'LSTM', ...this.#options }
   }
@@ -162,4 +184,9 @@ export class LSTM extends Layer {
     }
     return state
   }
+}
+
+function arraysOf(parameters: LSTMParameters): LstmParameters {
+  const present = Object.entries(parameters).filter(([, parameter]) => parameter !== undefined)
+  return Object.fromEntries(present.map(([name, { array }]) => [name, array])) as unknown as LstmParameters
 }

@@ -1,5 +1,7 @@
 /** LayerNorm: normalisation over the last axis with a trainable gain and shift. */
+
 import { refuseUnknownOptions, requireInteger, requireNumber } from '../errors.ts'
+import type { FloatArray, PlanStep } from '../kernels/contract.ts'
 import { layerNorm } from '../operations/normalization.ts'
 import type { Parameter, Tensor } from '../tensor.ts'
 import { type FloatDataType, Initialiser, requireDataType } from './initialisation.ts'
@@ -40,6 +42,12 @@ export class LayerNorm extends Layer {
 
   override forward(x: Tensor): Tensor {
     return layerNorm(x, { gain: this.weight, shift: this.bias, eps: this.#options.eps })
+  }
+
+  override freeze(): readonly PlanStep[] {
+    const { size: F, eps } = this.#options
+    const [gain, shift] = [this.weight.array as FloatArray, this.bias.array as FloatArray]
+    return [{ kind: 'layerNorm', F, gain, shift, eps }]
   }
 
   override config(): LayerConfig {

@@ -1,4 +1,5 @@
 /** Sequential: layers one after the other. */
+import type { PlanStep } from '../kernels/contract.ts'
 import type { Tensor } from '../tensor.ts'
 import { type ForwardOptions, Layer, type LayerConfig, type Model, type Output } from './layer.ts'
 
@@ -49,6 +50,15 @@ export class Sequential extends Layer {
 
   override *children(): Iterable<[path: string, child: object]> {
     for (const [i, layer] of this.layers.entries()) yield [String(i), layer]
+  }
+
+  override freeze(): readonly PlanStep[] {
+    return this.layers.flatMap((layer, i) => {
+      if (layer instanceof Layer) return layer.freeze()
+      throw new TypeError(
+        `compile: layer ${i} (${layer.constructor.name}) is no Layer; call its forward inside noGrad`,
+      )
+    })
   }
 
   /** @throws {TypeError} if a layer is none of the package's and has no `config` */

@@ -50,6 +50,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   export_dense(env, exports);
   export_elementwise(env, exports);
   export_lstm(env, exports);
+  export_plan(env, exports);
   return exports;
 }
 

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "call.h"
+#include "lstm_weights.h"
 
 namespace lstm_native {
 namespace {
@@ -16,30 +17,6 @@ LstmShape lstm_shape(const Arguments& a) {
   shape.layer_norm = a.flag("layerNorm");
   if (shape.H == 0) a.fail("H", "a positive integer", "0");
   return shape;
-}
-
-// Parameters, or their gradients, of which all may be absent.
-template <typename Float>
-LstmWeights<Float> lstm_weights(const Arguments& a, const LstmShape& shape, bool gradients) {
-  const std::size_t G = 4 * static_cast<std::size_t>(shape.H), H = shape.H, R = shape.R();
-  LstmWeights<Float> weights = {};
-  weights.weight_ih = a.optional_floats("weightIh", G * shape.I);
-  weights.weight_hh = a.optional_floats("weightHh", G * R);
-  weights.bias_ih = a.optional_floats("biasIh", G);
-  weights.bias_hh = a.optional_floats("biasHh", G);
-  weights.weight_hr = a.optional_floats("weightHr", R * H);
-  weights.peephole = a.optional_floats("peephole", 3 * H);
-  weights.norm_ih = a.optional_floats("normIh", G);
-  weights.norm_hh = a.optional_floats("normHh", G);
-  weights.norm_cell = a.optional_floats("normCell", 2 * H);
-  if (gradients) return weights;
-  if (!weights.weight_ih) a.fail("weightIh", "a Float32Array", "nothing");
-  if (!weights.weight_hh) a.fail("weightHh", "a Float32Array", "nothing");
-  if (shape.P > 0 && !weights.weight_hr) a.fail("weightHr", "a Float32Array where P > 0", "nothing");
-  if (shape.layer_norm && !(weights.norm_ih && weights.norm_hh && weights.norm_cell)) {
-    a.fail("normIh, normHh and normCell", "Float32Arrays where layerNorm is set", "nothing");
-  }
-  return weights;
 }
 
 // Elements that strided [B, T, width] access reaches.
@@ -69,6 +46,9 @@ LstmArgs lstm_arguments(const Arguments& a) {
   args.x_batch_stride = a.integer("xBatchStride");
   args.x_time_stride = a.integer("xTimeStride");
   args.x = a.floats("x", strided_length(B, T, args.I, args.x_batch_stride, args.x_time_stride));
+  args.peepholes = args.weights.peephole != nullptr;
+  args.h_stride = R;
+  args.c_stride = args.H;
   args.h0 = a.optional_floats("h0", area(B, R));
   args.c0 = a.optional_floats("c0", area(B, args.H));
   args.recurrent_mask = a.optional_floats("recurrentMask", area(B, R));

@@ -15,11 +15,23 @@ static void linear_forward(const Context& context, const LinearArgs& args) {
   p.N = args.O;
   p.K = args.I;
   p.a_rows = row_pointers(context, args.x, args.I, args.N);
+  p.b_packed = args.packed;
   p.b_transposed = args.weight;
   p.ldb = args.I;
   p.c_rows = row_pointers(context, args.y, args.O, args.N);
   p.accumulate = args.bias != nullptr;
   multiply(context, p);
+}
+
+static std::size_t linear_packed_length(int I, int O) { return packed_b_length(I, O); }
+
+static void linear_pack(int I, int O, const float* weight, float* packed) {
+  Product p = {};
+  p.N = O;
+  p.K = I;
+  p.b_transposed = weight;
+  p.ldb = I;
+  pack_b(p, packed);
 }
 
 static void linear_backward(const Context& context, const LinearArgs& args) {

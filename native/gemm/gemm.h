@@ -19,13 +19,14 @@ struct Product {
   const float* const* b_rows;  // [K] pointers to rows of B; or null and then
   const float* b_transposed;   // element (k, n) is b_transposed[n * ldb + k]
   std::ptrdiff_t ldb;
-  float* const* c_rows;  // [M]
+  const float* b_packed;  // or both null, and B was packed before, by pack_b
+  float* const* c_rows;   // [M]
   bool accumulate;
 };
 
 struct ProductRun {
   const Product* product;
-  float* b_panels;  // [panels][kChunk][kPanelColumns]
+  float* b_panels;  // one chunk of B, [panels][k of the chunk][kPanelColumns], unless B is packed
   float* a_blocks;  // [blocks][kChunk][kRows] if A is transposed
   Barrier barrier;
 };
@@ -36,13 +37,25 @@ BRICK void share(int total, int index, int count, int* first, int* last) {
   *last = static_cast<int>(static_cast<std::int64_t>(total) * (index + 1) / count);
 }
 
+BRICK int panels_of(int N) { return (N + kPanelColumns - 1) / kPanelColumns; }
+
+// Floats of a packed B: chunk after chunk, [panels][k of the chunk][kPanelColumns].
+BRICK std::size_t packed_b_length(int K, int N) {
+  return static_cast<std::size_t>(panels_of(N)) * K * kPanelColumns;
+}
+
+BRICK const float* chunk_of_b(const ProductRun& run, int k0) {
+  const Product& p = *run.product;
+  return p.b_packed != nullptr ? p.b_packed + packed_b_length(k0, p.N) : run.b_panels;
+}
+
 template <int R>
 static void product_tile(const ProductRun& run, int k0, int kc, int m, int panel, const Columns& columns,
                          bool add) {
   const Product& p = *run.product;
   Tile<R> tile;
   tile.clear();
-  const float* b = run.b_panels + static_cast<std::size_t>(panel) * kChunk * kPanelColumns;
+  const float* b = chunk_of_b(run, k0) + static_cast<std::size_t>(panel) * kc * kPanelColumns;
   if (p.a_rows != nullptr) {
     const float* rows[R];
     for (int r = 0; r < R; r++) rows[r] = p.a_rows[m + r] + k0;
@@ -78,18 +91,30 @@ static void pack_a_block(const Product& p, int k0, int kc, int m, int rows, floa
   }
 }
 
+// Panel n of chunk k0 of B.
+static void pack_b_panel(const Product& p, int k0, int kc, int n, float* chunk) {
+  float* panel = chunk + static_cast<std::size_t>(n) * kc * kPanelColumns;
+  if (p.b_rows != nullptr) {
+    pack_panel(p.b_rows + k0, kc, n * kPanelColumns, p.N, panel);
+  } else {
+    pack_panel_transposed(p.b_transposed + k0, p.ldb, kc, n * kPanelColumns, p.N, panel);
+  }
+}
+
+// The whole of B, for products to come: [packed_b_length].
+static void pack_b(const Product& p, float* packed) {
+  for (int k0 = 0; k0 < p.K; k0 += kChunk) {
+    const int kc = p.K - k0 < kChunk ? p.K - k0 : kChunk;
+    for (int n = 0; n < panels_of(p.N); n++) pack_b_panel(p, k0, kc, n, packed + packed_b_length(k0, p.N));
+  }
+}
+
 static void pack_chunk(ProductRun& run, int k0, int kc, int index, int count) {
   const Product& p = *run.product;
-  const int panels = (p.N + kPanelColumns - 1) / kPanelColumns;
   int first, last;
-  share(panels, index, count, &first, &last);
-  for (int n = first; n < last; n++) {
-    float* panel = run.b_panels + static_cast<std::size_t>(n) * kChunk * kPanelColumns;
-    if (p.b_rows != nullptr) {
-      pack_panel(p.b_rows + k0, kc, n * kPanelColumns, p.N, panel);
-    } else {
-      pack_panel_transposed(p.b_transposed + k0, p.ldb, kc, n * kPanelColumns, p.N, panel);
-    }
+  if (p.b_packed == nullptr) {
+    share(panels_of(p.N), index, count, &first, &last);
+    for (int n = first; n < last; n++) pack_b_panel(p, k0, kc, n, run.b_panels);
   }
   if (p.a_rows != nullptr) return;
   const int blocks = (p.M + kRows - 1) / kRows;
@@ -104,7 +129,7 @@ static void pack_chunk(ProductRun& run, int k0, int kc, int index, int count) {
 static void product_share(void* data, int index, int count) {
   ProductRun& run = *static_cast<ProductRun*>(data);
   const Product& p = *run.product;
-  const int panels = (p.N + kPanelColumns - 1) / kPanelColumns;
+  const int panels = panels_of(p.N);
   const int blocks = (p.M + kRows - 1) / kRows;
   // Panels are shared out where there are enough of them, so that each thread keeps its part of B; else rows.
   const bool by_panels = panels >= count;
@@ -147,11 +172,11 @@ static void multiply(const Context& context, const Product& p) {
     }
     return;
   }
-  const std::size_t panels = (p.N + kPanelColumns - 1) / kPanelColumns;
   const std::size_t blocks = (p.M + kRows - 1) / kRows;
   ProductRun run;
   run.product = &p;
-  run.b_panels = context.arena->take<float>(panels * kChunk * kPanelColumns);
+  const int longest = p.K < kChunk ? p.K : kChunk;
+  run.b_panels = p.b_packed != nullptr ? nullptr : context.arena->take<float>(packed_b_length(longest, p.N));
   run.a_blocks = p.a_rows != nullptr ? nullptr : context.arena->take<float>(blocks * kChunk * kRows);
   const double work = static_cast<double>(p.M) * p.N * p.K;
   context.pool->run(useful_threads(context, work), product_share, &run);

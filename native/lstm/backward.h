@@ -28,11 +28,11 @@ struct Backward {
 
   BRICK_MEMBER const float* previous_cell_row(int s, int r) const {
     if (s > 0) return cache.cells + static_cast<std::ptrdiff_t>(schedule.number(r, s - 1)) * args->H;
-    return args->c0 ? args->c0 + static_cast<std::ptrdiff_t>(schedule.order[r]) * args->H : zeros;
+    return args->c0 ? args->c0 + schedule.order[r] * args->c_stride : zeros;
   }
   BRICK_MEMBER const float* previous_output_row(int s, int r) const {
     if (s > 0) return args->y + output_offset(*args, schedule, r, s - 1);
-    return args->h0 ? args->h0 + static_cast<std::ptrdiff_t>(schedule.order[r]) * args->R() : zeros;
+    return args->h0 ? args->h0 + schedule.order[r] * args->h_stride : zeros;
   }
   BRICK_MEMBER float* gates_row(int s, int r) const {
     return cache.gates + 4 * static_cast<std::ptrdiff_t>(schedule.number(r, s)) * args->H;

@@ -13,12 +13,9 @@ struct Forward {
   Cache cache;
   bool by_units;
   bool input_in_step;
-  int chunk;                 // steps whose input product is made at once
-  float* input_panels;       // [unit blocks][I][4][kWidth]
-  float* hidden_panels;      // [unit blocks][R][4][kWidth]
-  float* projection_panels;  // [panels of P][H][kPanelColumns]
-  float* bias;               // [unit blocks][4][kWidth]
-  float* sums;               // [chunk][B][4H], where inference keeps what training keeps in the cache
+  int chunk;  // steps whose input product is made at once
+  PackedWeights weights;
+  float* sums;    // [chunk][B][4H], where inference keeps what training keeps in the cache
   float* hidden;  // [2][B][hidden_stride], what multiplies W_hh: h, masked; step s reads half s & 1
   std::ptrdiff_t hidden_stride;
   float* cells;     // [B][H], inference
@@ -42,11 +39,11 @@ struct Forward {
   }
   BRICK_MEMBER const float* previous_cell_row(int s, int r) const {
     if (s > 0) return cell_row(s - 1, r);
-    return args->c0 ? args->c0 + static_cast<std::ptrdiff_t>(schedule.order[r]) * args->H : zeros;
+    return args->c0 ? args->c0 + schedule.order[r] * args->c_stride : zeros;
   }
   BRICK_MEMBER const float* previous_output_row(int s, int r) const {
     if (s > 0) return args->y + output_offset(*args, schedule, r, s - 1);
-    return args->h0 ? args->h0 + static_cast<std::ptrdiff_t>(schedule.order[r]) * args->R() : zeros;
+    return args->h0 ? args->h0 + schedule.order[r] * args->h_stride : zeros;
   }
   BRICK_MEMBER float* squashed_row(int s, int r) const {
     if (args->cache == nullptr) return squashed + static_cast<std::ptrdiff_t>(r) * args->H;
@@ -89,7 +86,7 @@ BRICK void finish_units(const Forward& run, int s, int r, int unit, const float*
           ? nullptr
           : run.cache.gates + 4 * static_cast<std::ptrdiff_t>(run.schedule.number(r, s)) * args.H + unit;
   row.gate_stride = args.H;
-  row.peephole = args.weights.peephole ? args.weights.peephole + unit : nullptr;
+  row.peephole = run.weights.peephole ? run.weights.peephole + unit : nullptr;
   row.peephole_stride = args.H;
   row.zoneout_mask = mask ? mask + unit : nullptr;
   cell_forward(row, args.zoneout_cell, sums, sum_stride, n, raw_cell, output_gate);
@@ -112,16 +109,16 @@ static void step_tile(const Forward& run, int s, int m, int u) {
   const float* rows[R];
   Tile<R> tile;
   if (run.input_in_step) {
-    tile.start(run.bias + u * kPanelColumns);
+    tile.start(run.weights.bias + u * kPanelColumns);
     for (int r = 0; r < R; r++) rows[r] = input_row(args, run.schedule, m + r, s);
-    tile.multiply(RowsOfA{rows}, run.input_panels + static_cast<std::size_t>(u) * args.I * kPanelColumns,
+    tile.multiply(RowsOfA{rows}, run.weights.input + static_cast<std::size_t>(u) * args.I * kPanelColumns,
                   args.I);
   } else {
     for (int r = 0; r < R; r++) rows[r] = run.sums_row(s, m + r) + unit;
     tile.load_rows(rows, gate_columns(n, args.H));
   }
   for (int r = 0; r < R; r++) rows[r] = run.hidden_row(s, m + r);
-  tile.multiply(RowsOfA{rows}, run.hidden_panels + static_cast<std::size_t>(u) * args.R() * kPanelColumns,
+  tile.multiply(RowsOfA{rows}, run.weights.hidden + static_cast<std::size_t>(u) * args.R() * kPanelColumns,
                 args.R());
 
   alignas(64) float sums[R * kPanelColumns];
@@ -160,9 +157,9 @@ static void input_tile(const Forward& run, int s, int m, int u) {
   if (args.layer_norm) {
     tile.clear();
   } else {
-    tile.start(run.bias + u * kPanelColumns);
+    tile.start(run.weights.bias + u * kPanelColumns);
   }
-  tile.multiply(RowsOfA{rows}, run.input_panels + static_cast<std::size_t>(u) * args.I * kPanelColumns,
+  tile.multiply(RowsOfA{rows}, run.weights.input + static_cast<std::size_t>(u) * args.I * kPanelColumns,
                 args.I);
   tile.store_rows(out, gate_columns(args.H - unit, args.H));
 }
@@ -211,7 +208,7 @@ static void projection_tile(const Forward& run, int s, int m, int panel) {
   for (int r = 0; r < R; r++) rows[r] = run.squashed_row(s, m + r);
   Tile<R> tile;
   tile.clear();
-  tile.multiply(RowsOfA{rows}, run.projection_panels + static_cast<std::size_t>(first) * args.H, args.H);
+  tile.multiply(RowsOfA{rows}, run.weights.projection + static_cast<std::size_t>(first) * args.H, args.H);
   for (int r = 0; r < R; r++) {
     for (int j = 0; j < 4; j++) {
       const int column = first + j * kWidth;
@@ -238,25 +235,6 @@ static void projection_step(const Forward& run, const Share& mine, int s) {
   }
 }
 
-static void pack_forward(const Forward& run, int index, int count) {
-  const LstmArgs& args = *run.args;
-  int first, last;
-  share(unit_blocks(args.H), index, count, &first, &last);
-  for (int u = first; u < last; u++) {
-    const std::size_t panel = static_cast<std::size_t>(u) * kPanelColumns;
-    pack_gate_panel(args.weights.weight_ih, args.H, args.I, u * kWidth, run.input_panels + panel * args.I);
-    pack_gate_panel(args.weights.weight_hh, args.H, args.R(), u * kWidth,
-                    run.hidden_panels + panel * args.R());
-  }
-  if (args.P > 0) {
-    share(panels_of(args.P), index, count, &first, &last);
-    for (int panel = first; panel < last; panel++) {
-      pack_panel_transposed(args.weights.weight_hr, args.H, args.H, panel * kPanelColumns, args.P,
-                            run.projection_panels + static_cast<std::size_t>(panel) * kPanelColumns * args.H);
-    }
-  }
-}
-
 // What a row starts from, and zeros where y is padding.
 static void start_row(const Forward& run, int r) {
   const LstmArgs& args = *run.args;
@@ -264,7 +242,7 @@ static void start_row(const Forward& run, int r) {
   const int R = args.R(), b = schedule.order[r];
   float* h = run.hidden_row(0, r);
   for (int j = 0; j < R; j++) {
-    float value = args.h0 ? args.h0[static_cast<std::ptrdiff_t>(b) * R + j] : 0;
+    float value = args.h0 ? args.h0[b * args.h_stride + j] : 0;
     if (args.recurrent_mask != nullptr) value *= args.recurrent_mask[static_cast<std::ptrdiff_t>(b) * R + j];
     h[j] = value;
   }
@@ -278,8 +256,8 @@ static void finish_row(const Forward& run, int r) {
   const int steps = run.schedule.length[r], b = run.schedule.order[r];
   const std::size_t R = args.R(), H = args.H;
   // memmove: hn and cn may be h0 and c0 themselves.
-  std::memmove(args.hn + b * R, run.previous_output_row(steps, r), sizeof(float) * R);
-  std::memmove(args.cn + b * H, run.previous_cell_row(steps, r), sizeof(float) * H);
+  std::memmove(args.hn + b * args.h_stride, run.previous_output_row(steps, r), sizeof(float) * R);
+  std::memmove(args.cn + b * args.c_stride, run.previous_cell_row(steps, r), sizeof(float) * H);
 }
 
 static void forward_share(void* data, int index, int count) {
@@ -287,7 +265,7 @@ static void forward_share(void* data, int index, int count) {
   const LstmArgs& args = *run.args;
   const bool by_units = run.by_units && count > 1;
   const Share mine = Share::of(by_units, unit_blocks(args.H), 0, index, count);
-  pack_forward(run, index, count);
+  if (args.packed == nullptr) pack_weights(args, args.weights, run.weights, index, count);
   for (int r = index; r < args.B; r += count) start_row(run, r);
   run.barrier.wait(count);
   for (int s0 = 0; s0 < run.schedule.steps; s0 += run.chunk) {
@@ -326,7 +304,7 @@ BRICK bool multiply_input_in_step(const LstmArgs& args) {
 static void lstm_forward_one(const Context& context, const LstmArgs& args) {
   if (args.B == 0) return;
   Arena& arena = *context.arena;
-  const std::size_t B = args.B, H = args.H, R = args.R(), blocks = unit_blocks(args.H);
+  const std::size_t B = args.B, H = args.H, R = args.R();
   const double work = 4.0 * H * (args.I + R) * B * args.T;
   const int threads = useful_threads(context, work);
   Forward run = {};
@@ -336,13 +314,10 @@ static void lstm_forward_one(const Context& context, const LstmArgs& args) {
   run.by_units = share_by_units(args, threads);
   run.input_in_step = multiply_input_in_step(args);
   run.chunk = args.T < 1 ? 1 : steps_per_chunk(args);
-  run.input_panels = arena.take<float>(blocks * args.I * kPanelColumns);
-  run.hidden_panels = arena.take<float>(blocks * R * kPanelColumns);
-  if (args.P > 0)
-    run.projection_panels =
-        arena.take<float>(static_cast<std::size_t>(panels_of(args.P)) * kPanelColumns * H);
-  run.bias = arena.take<float>(blocks * kPanelColumns);
-  pack_bias(args.weights.bias_ih, args.weights.bias_hh, args.H, run.bias);
+  // Packed weights are read, never written, so the cast gives nothing away.
+  float* packed = const_cast<float*>(args.packed);
+  if (packed == nullptr) packed = arena.take<float>(lstm_packed_length(args));
+  packed_sections(args, packed, &run.weights);
   run.hidden_stride = row_stride(args.R());
   run.hidden = arena.take<float>(2 * B * run.hidden_stride);
   if (args.cache == nullptr) {

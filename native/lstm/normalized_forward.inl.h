@@ -12,11 +12,9 @@ static void normalized_row(const Forward& run, int s, int r, float* hidden_hat, 
   float* output_gate = work + G + H;
   for (int j = 0; j < G; j += kWidth) {
     const int n = G - j;
-    V sum = zero();
-    if (args.weights.bias_ih != nullptr) sum = load(args.weights.bias_ih + j, n);
-    if (args.weights.bias_hh != nullptr) sum = add(sum, load(args.weights.bias_hh + j, n));
-    sum = fma(load(args.weights.norm_ih + j, n), load(input_hat + j, n), sum);
-    sum = fma(load(args.weights.norm_hh + j, n), load(hidden_hat + j, n), sum);
+    V sum = load(run.weights.flat_bias + j, n);
+    sum = fma(load(run.weights.norm_ih + j, n), load(input_hat + j, n), sum);
+    sum = fma(load(run.weights.norm_hh + j, n), load(hidden_hat + j, n), sum);
     store(sums + j, sum, n);
   }
   for (int unit = 0; unit < H; unit += kWidth) {
@@ -37,7 +35,7 @@ static void normalized_row(const Forward& run, int s, int r, float* hidden_hat, 
     const int n = H - unit;
     const V hat = mul(sub(load(raw_cell + unit, n), set(cell.mean)), set(cell.rstd));
     const V normalized =
-        fma(load(args.weights.norm_cell + unit, n), hat, load(args.weights.norm_cell + H + unit, n));
+        fma(load(run.weights.norm_cell + unit, n), hat, load(run.weights.norm_cell + H + unit, n));
     emit_units(run, s, r, unit, load(output_gate + unit, n), normalized, n);
   }
 }
@@ -58,7 +56,7 @@ static void normalized_block(const Forward& run, int s, int m, float* work) {
     for (int r = 0; r < R; r++) out[r] = hidden_hat[r] + u * kWidth;
     Tile<R> tile;
     tile.clear();
-    tile.multiply(RowsOfA{rows}, run.hidden_panels + static_cast<std::size_t>(u) * args.R() * kPanelColumns,
+    tile.multiply(RowsOfA{rows}, run.weights.hidden + static_cast<std::size_t>(u) * args.R() * kPanelColumns,
                   args.R());
     tile.store_rows(out, gate_columns(args.H - u * kWidth, H));
   }

@@ -41,15 +41,99 @@ static void pack_bias(const float* bias_ih, const float* bias_hh, int H, float* 
   }
 }
 
-// All panels of a dense [K, N] matrix, contracted over its rows: [panels][K][kPanelColumns].
-BRICK int panels_of(int N) { return (N + kPanelColumns - 1) / kPanelColumns; }
-
+// One panel of a dense [K, N] matrix, contracted over its rows: [K][kPanelColumns].
 static void pack_columns(const float* matrix, int K, int N, int panel, float* packed) {
   const Columns columns = neighbouring_columns(N - panel * kPanelColumns);
   const float* row = matrix + static_cast<std::ptrdiff_t>(panel) * kPanelColumns;
   for (int k = 0; k < K; k++, row += N, packed += kPanelColumns) {
     for (int j = 0; j < 4; j++) store(packed + j * kWidth, load(row + j * kWidth, columns.lanes[j]));
   }
+}
+
+// Everything a forward pass reads of the parameters, in one piece of memory. Each section starts on a cache
+// line.
+struct PackedWeights {
+  float* input;       // [unit blocks][I][4][kWidth]
+  float* hidden;      // [unit blocks][R][4][kWidth]
+  float* projection;  // [panels of P][H][kPanelColumns]
+  float* bias;        // [unit blocks][4][kWidth], both biases added
+  float* flat_bias;   // [4H], the same as normalised rows read it
+  float* peephole;    // [3][H]
+  float* norm_ih;     // [4H]
+  float* norm_hh;     // [4H]
+  float* norm_cell;   // [2][H]
+};
+
+BRICK std::size_t whole_lines(std::size_t floats) { return (floats + 15) / 16 * 16; }
+
+// Lays the sections out from `memory` on (null to measure); returns their length together.
+static std::size_t packed_sections(const LstmShape& shape, float* memory, PackedWeights* packed) {
+  const std::size_t H = shape.H, blocks = unit_blocks(shape.H);
+  std::size_t length = 0;
+  const struct {
+    float** section;
+    std::size_t floats;
+  } sections[] = {
+      {&packed->input, blocks * shape.I * kPanelColumns},
+      {&packed->hidden, blocks * shape.R() * kPanelColumns},
+      {&packed->projection, shape.P > 0 ? panels_of(shape.P) * H * kPanelColumns : 0},
+      {&packed->bias, blocks * kPanelColumns},
+      {&packed->flat_bias, shape.layer_norm ? 4 * H : 0},
+      {&packed->peephole, shape.peepholes ? 3 * H : 0},
+      {&packed->norm_ih, shape.layer_norm ? 4 * H : 0},
+      {&packed->norm_hh, shape.layer_norm ? 4 * H : 0},
+      {&packed->norm_cell, shape.layer_norm ? 2 * H : 0},
+  };
+  for (const auto& each : sections) {
+    *each.section = memory != nullptr && each.floats > 0 ? memory + length : nullptr;
+    length += whole_lines(each.floats);
+  }
+  return length;
+}
+
+static std::size_t lstm_packed_length(const LstmShape& shape) {
+  PackedWeights unused;
+  return packed_sections(shape, nullptr, &unused);
+}
+
+static void copy_section(float* section, const float* from, std::size_t floats) {
+  if (section != nullptr) std::memcpy(section, from, sizeof(float) * floats);
+}
+
+// The part of thread `index` of `count`; the parts may run at once.
+static void pack_weights(const LstmShape& shape, const LstmWeights<const float>& weights,
+                         const PackedWeights& packed, int index, int count) {
+  const int H = shape.H, I = shape.I, R = shape.R();
+  int first, last;
+  share(unit_blocks(H), index, count, &first, &last);
+  for (int u = first; u < last; u++) {
+    const std::size_t panel = static_cast<std::size_t>(u) * kPanelColumns;
+    pack_gate_panel(weights.weight_ih, H, I, u * kWidth, packed.input + panel * I);
+    pack_gate_panel(weights.weight_hh, H, R, u * kWidth, packed.hidden + panel * R);
+  }
+  if (shape.P > 0) {
+    share(panels_of(shape.P), index, count, &first, &last);
+    for (int n = first; n < last; n++) {
+      pack_panel_transposed(weights.weight_hr, H, H, n * kPanelColumns, shape.P,
+                            packed.projection + static_cast<std::size_t>(n) * kPanelColumns * H);
+    }
+  }
+  if (index > 0) return;
+  pack_bias(weights.bias_ih, weights.bias_hh, H, packed.bias);
+  for (int j = 0; packed.flat_bias != nullptr && j < 4 * H; j++) {
+    const float ih = weights.bias_ih != nullptr ? weights.bias_ih[j] : 0;
+    packed.flat_bias[j] = ih + (weights.bias_hh != nullptr ? weights.bias_hh[j] : 0);
+  }
+  copy_section(packed.peephole, weights.peephole, 3 * static_cast<std::size_t>(H));
+  copy_section(packed.norm_ih, weights.norm_ih, 4 * static_cast<std::size_t>(H));
+  copy_section(packed.norm_hh, weights.norm_hh, 4 * static_cast<std::size_t>(H));
+  copy_section(packed.norm_cell, weights.norm_cell, 2 * static_cast<std::size_t>(H));
+}
+
+static void lstm_pack(const LstmShape& shape, const LstmWeights<const float>& weights, float* memory) {
+  PackedWeights packed;
+  packed_sections(shape, memory, &packed);
+  pack_weights(shape, weights, packed, 0, 1);
 }
 
 }  // namespace lstm_native::LSTM_TARGET

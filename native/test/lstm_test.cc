@@ -174,6 +174,9 @@ LstmArgs arguments(const Model& m) {
   args.H = c.H;
   args.P = c.P;
   args.layer_norm = c.norm;
+  args.peepholes = !m.arrays[kPeephole].empty();
+  args.h_stride = m.R;
+  args.c_stride = c.H;
   args.reverse = c.reverse;
   args.lengths = c.lengths ? m.lengths.data() : nullptr;
   args.weights = {pointer(m.arrays[kWih]),    pointer(m.arrays[kWhh]),    pointer(m.arrays[kBih]),

@@ -12,6 +12,7 @@ import { lstmCacheLength } from './lstm-common.ts'
 import { lstmForward } from './lstm-forward.ts'
 import { layerNormBackward, layerNormForward } from './normalization.ts'
 import { adamStep, rmspropStep, sgdStep } from './optimizers.ts'
+import { compilePlan, runPlan } from './plan.ts'
 import {
   addRows,
   axpy,
@@ -52,4 +53,6 @@ export const referenceKernels: Kernels = {
   lstmCacheLength,
   lstmForward,
   lstmBackward,
+  compilePlan,
+  runPlan,
 }

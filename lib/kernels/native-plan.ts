@@ -1,0 +1,182 @@
+/** Plans for the native back end: steps written as a flat program, weights packed one behind the other. */
+import type {
+  CompiledPlan,
+  FloatArray,
+  LstmParameters,
+  PlanLstm,
+  PlanStep,
+  RunPlan,
+  Unary,
+} from './contract.ts'
+import { type Sized, sizeSteps } from './plan-widths.ts'
+
+/** What the addon exports for plans. */
+export interface PlanAddon {
+  lstmPackedLength(shape: PackedShape): number
+  lstmPack(call: PackedShape & { parameters: LstmParameters; packed: FloatArray }): void
+  linearPackedLength(shape: { I: number; O: number }): number
+  linearPack(call: { I: number; O: number; weight: FloatArray; packed: FloatArray }): void
+  lineOffset(array: Float32Array): number
+  runPlan(
+    program: Int32Array,
+    weights: Float32Array,
+    B: number,
+    T: number,
+    x: FloatArray | Int32Array,
+    y: FloatArray,
+    lengths?: Int32Array,
+    initialState?: FloatArray,
+    finalState?: FloatArray,
+  ): void
+}
+
+interface PackedShape {
+  I: number
+  H: number
+  P: number
+  layerNorm: boolean
+  peepholes: boolean
+}
+
+interface NativePlan extends CompiledPlan {
+  program: Int32Array
+  weights: Float32Array
+}
+
+// native/plan/plan.h has the same numbers.
+const kinds = { lstm: 0, linear: 1, embedding: 2, layerNorm: 3, unary: 4, lastStep: 5, softmax: 6 }
+const flags = { layerNorm: 1, peepholes: 2, twoDirections: 4, reverse: 8, bias: 16, gain: 32, log: 64 }
+const stepInts = 16
+const lineFloats = 16
+const unaryNames: readonly Unary[] = [
+  ...['exp', 'log', 'sigmoid', 'tanh', 'relu', 'gelu', 'softplus', 'square', 'sqrt', 'abs', 'negate'],
+] as Unary[]
+
+interface Section {
+  length: number
+  fill(packed: Float32Array): void
+}
+
+/** What is particular to one step, in the terms of PlanStep in native/plan/plan.h. */
+interface Entry {
+  kind: number
+  vocabulary?: number
+  hidden?: number
+  projection?: number
+  flags?: number
+  function?: number
+  /** eps, zoneout of the cell, zoneout of h */
+  reals?: readonly number[]
+  sections: readonly (Section | undefined)[]
+}
+
+/** Packs a model's steps for the target in use. The parameters are copied: the plan is frozen. */
+export function compileNativePlan(addon: PlanAddon, steps: readonly PlanStep[]): NativePlan {
+  const { sized, stateWidth } = sizeSteps(steps)
+  const entries = sized.map((each) => entryOf(addon, each))
+  const lines = (section: Section | undefined) => Math.ceil((section?.length ?? 0) / lineFloats)
+  const total = entries.flatMap(({ sections }) => sections.map(lines)).reduce((sum, count) => sum + count, 0)
+  // Vectors that cross a cache line cost twice: the weights start on one.
+  const roomy = new Float32Array((total + 1) * lineFloats)
+  const first = addon.lineOffset(roomy)
+  const weights = roomy.subarray(first, first + total * lineFloats)
+
+  const program = new Int32Array(1 + entries.length * stepInts)
+  program[0] = stateWidth
+  let line = 0
+  for (const [
+    i,
+    { kind, flags = 0, hidden = 0, projection = 0, reals = [], ...entry },
+  ] of entries.entries()) {
+    const { input, output, state } = sized[i]
+    const ints = program.subarray(1 + i * stepInts, 1 + (i + 1) * stepInts)
+    // An embedding's input is one index; the program wants to know below what.
+    ints.set([
+      kind,
+      entry.vocabulary ?? input,
+      output,
+      hidden,
+      projection,
+      flags,
+      0,
+      0,
+      state,
+      entry.function ?? 0,
+    ])
+    ints.set(new Int32Array(Float32Array.from(reals).buffer), 10)
+    for (const [s, section] of entry.sections.entries()) {
+      ints[6 + s] = line
+      section?.fill(weights.subarray(line * lineFloats, line * lineFloats + section.length))
+      line += lines(section)
+    }
+  }
+  return { stateWidth, program, weights }
+}
+
+export function runNativePlan(addon: PlanAddon, call: RunPlan): void {
+  const { program, weights } = call.plan as NativePlan
+  addon.runPlan(
+    program,
+    weights,
+    call.B,
+    call.T,
+    call.x,
+    call.y,
+    call.lengths,
+    call.initialState,
+    call.finalState,
+  )
+}
+
+function entryOf(addon: PlanAddon, { step, input: I, output: O }: Sized): Entry {
+  switch (step.kind) {
+    case 'lstm':
+      return lstmEntry(addon, step)
+    case 'linear': {
+      const { weight, bias } = step
+      const packed = {
+        length: addon.linearPackedLength({ I, O }),
+        fill: (packed: Float32Array) => addon.linearPack({ I, O, weight, packed }),
+      }
+      return { kind: kinds.linear, flags: bias ? flags.bias : 0, sections: [packed, copied(bias)] }
+    }
+    case 'embedding':
+      return { kind: kinds.embedding, vocabulary: step.V, sections: [copied(step.weight)] }
+    case 'layerNorm': {
+      const { gain, shift, eps } = step
+      const present = (gain ? flags.gain : 0) | (shift ? flags.bias : 0)
+      return { kind: kinds.layerNorm, flags: present, reals: [eps], sections: [copied(gain), copied(shift)] }
+    }
+    case 'softmax':
+      return { kind: kinds.softmax, flags: step.log ? flags.log : 0, sections: [] }
+    case 'unary':
+      return { kind: kinds.unary, function: unaryNames.indexOf(step.function), sections: [] }
+    case 'lastStep':
+      return { kind: kinds.lastStep, sections: [] }
+  }
+}
+
+function lstmEntry(addon: PlanAddon, step: PlanLstm): Entry {
+  const { I, H, P, layerNorm, directions, eps, zoneoutCell, zoneoutHidden } = step
+  const peepholes = directions[0].parameters.peephole !== undefined
+  const shape = { I, H, P, layerNorm, peepholes }
+  return {
+    kind: kinds.lstm,
+    hidden: H,
+    projection: P,
+    flags:
+      (layerNorm ? flags.layerNorm : 0) |
+      (peepholes ? flags.peepholes : 0) |
+      (directions.length === 2 ? flags.twoDirections : 0) |
+      (directions[0].reverse ? flags.reverse : 0),
+    reals: [eps, zoneoutCell, zoneoutHidden],
+    sections: directions.map(({ parameters }) => ({
+      length: addon.lstmPackedLength(shape),
+      fill: (packed) => addon.lstmPack({ ...shape, parameters, packed }),
+    })),
+  }
+}
+
+function copied(array: FloatArray | undefined): Section | undefined {
+  return array && { length: array.length, fill: (packed) => packed.set(array) }
+}

@@ -1,0 +1,231 @@
+#include "plan.h"
+
+#include <cstring>
+
+#include "../arena.h"
+
+namespace lstm_native {
+namespace {
+
+bool is(const PlanStep& step, PlanKind kind) { return step.kind == static_cast<std::int32_t>(kind); }
+bool has(const PlanStep& step, PlanFlag flag) { return (step.flags & flag) != 0; }
+int directions_of(const PlanStep& step) { return has(step, kTwoDirectionsFlag) ? 2 : 1; }
+
+LstmShape shape_of(const PlanStep& step) {
+  LstmShape shape = {};
+  shape.I = step.input;
+  shape.H = step.hidden;
+  shape.P = step.projection;
+  shape.layer_norm = has(step, kLayerNormFlag);
+  shape.peepholes = has(step, kPeepholesFlag);
+  return shape;
+}
+
+const float* weights_at(const Plan& plan, std::int32_t line) {
+  return plan.weights + static_cast<std::size_t>(line) * 16;
+}
+
+// Floats of the step's sections, [0] and [1] as in PlanStep::weights.
+void section_lengths(const Kernels& kernels, const PlanStep& step, std::size_t lengths[2]) {
+  lengths[0] = lengths[1] = 0;
+  const std::size_t output = step.output;
+  switch (static_cast<PlanKind>(step.kind)) {
+    case PlanKind::lstm:
+      lengths[0] = kernels.lstm_packed_length(shape_of(step));
+      lengths[1] = has(step, kTwoDirectionsFlag) ? lengths[0] : 0;
+      break;
+    case PlanKind::linear:
+      lengths[0] = kernels.linear_packed_length(step.input, step.output);
+      lengths[1] = has(step, kBiasFlag) ? output : 0;
+      break;
+    case PlanKind::embedding:
+      lengths[0] = step.input * output;
+      break;
+    case PlanKind::layer_norm:
+      lengths[0] = has(step, kGainFlag) ? output : 0;
+      lengths[1] = has(step, kBiasFlag) ? output : 0;
+      break;
+    case PlanKind::unary:
+    case PlanKind::last_step:
+    case PlanKind::softmax:
+      break;
+  }
+}
+
+struct Flow {
+  const PlanRun& run;
+  int T;                        // 1 once a last_step has run
+  const std::int32_t* lengths;  // none after it
+};
+
+void run_lstm(const Kernels& kernels, const Context& context, const Plan& plan, const PlanStep& step,
+              const Flow& flow, const float* x, float* y) {
+  const int D = directions_of(step);
+  LstmArgs directions[2];
+  for (int d = 0; d < D; d++) {
+    LstmArgs& args = directions[d];
+    args = {};
+    static_cast<LstmShape&>(args) = shape_of(step);
+    args.B = flow.run.B;
+    args.T = flow.T;
+    const int R = args.R();
+    args.reverse = d == 1 || has(step, kReverseFlag);
+    args.lengths = flow.lengths;
+    args.packed = weights_at(plan, step.weights[d]);
+    args.x = x;
+    args.x_time_stride = args.I;
+    args.x_batch_stride = static_cast<std::ptrdiff_t>(flow.T) * args.I;
+    args.y = y + d * R;
+    args.y_time_stride = step.output;
+    args.y_batch_stride = static_cast<std::ptrdiff_t>(flow.T) * step.output;
+    args.h_stride = args.c_stride = plan.state_width;
+    const int h = step.state + d * R, c = step.state + D * R + d * args.H;
+    if (flow.run.initial_state != nullptr) {
+      args.h0 = flow.run.initial_state + h;
+      args.c0 = flow.run.initial_state + c;
+    }
+    args.hn = flow.run.final_state + h;
+    args.cn = flow.run.final_state + c;
+    args.eps = step.eps;
+    args.zoneout_cell = {nullptr, step.zoneout_cell};
+    args.zoneout_hidden = {nullptr, step.zoneout_hidden};
+  }
+  kernels.lstm_forward(context, directions, D);
+}
+
+void run_linear(const Kernels& kernels, const Context& context, const Plan& plan, const PlanStep& step,
+                int rows, const float* x, float* y) {
+  LinearArgs args = {};
+  args.N = rows;
+  args.I = step.input;
+  args.O = step.output;
+  args.x = x;
+  args.packed = weights_at(plan, step.weights[0]);
+  args.bias = has(step, kBiasFlag) ? weights_at(plan, step.weights[1]) : nullptr;
+  args.y = y;
+  kernels.linear_forward(context, args);
+}
+
+void run_embedding(const Kernels& kernels, const Context& context, const Plan& plan, const PlanStep& step,
+                   int rows, const std::int32_t* indices, float* y) {
+  EmbeddingArgs args = {};
+  args.N = rows;
+  args.E = step.output;
+  args.indices = indices;
+  args.weight = weights_at(plan, step.weights[0]);
+  args.y = y;
+  kernels.embedding_forward(context, args);
+}
+
+void run_layer_norm(const Kernels& kernels, const Context& context, const Plan& plan, const PlanStep& step,
+                    int rows, const float* x, float* y) {
+  LayerNormArgs args = {};
+  args.N = rows;
+  args.F = step.output;
+  args.x = x;
+  args.gain = has(step, kGainFlag) ? weights_at(plan, step.weights[0]) : nullptr;
+  args.shift = has(step, kBiasFlag) ? weights_at(plan, step.weights[1]) : nullptr;
+  args.eps = step.eps;
+  args.y = y;
+  args.mean = context.arena->take<float>(rows);
+  args.rstd = context.arena->take<float>(rows);
+  kernels.layer_norm_forward(context, args);
+}
+
+void run_last_step(const PlanStep& step, const Flow& flow, const float* x, float* y) {
+  const std::size_t F = step.output;
+  for (int b = 0; b < flow.run.B; b++, y += F) {
+    const int length = flow.lengths != nullptr ? flow.lengths[b] : flow.T;
+    if (length == 0) {
+      std::memset(y, 0, sizeof(float) * F);
+    } else {
+      std::memcpy(y, x + (static_cast<std::size_t>(b) * flow.T + length - 1) * F, sizeof(float) * F);
+    }
+  }
+}
+
+}  // namespace
+
+std::string check_plan(const Kernels& kernels, const Plan& plan) {
+  int width = plan.count > 0 ? plan.steps[0].input : 0;
+  for (int i = 0; i < plan.count; i++) {
+    const PlanStep& step = plan.steps[i];
+    const std::string place = "step " + std::to_string(i);
+    if (step.kind < 0 || step.kind > static_cast<std::int32_t>(PlanKind::softmax))
+      return place + " is of no known kind";
+    if (step.input <= 0 || step.output <= 0 || step.hidden < 0 || step.projection < 0)
+      return place + " has no size";
+    if (step.input != width) return place + " does not fit the one before it";
+    if (is(step, PlanKind::embedding) && i > 0) return place + " is an embedding, which must come first";
+    if (is(step, PlanKind::lstm)) {
+      const LstmShape shape = shape_of(step);
+      const std::int64_t D = directions_of(step), R = shape.R();
+      if (shape.H == 0 || step.output != D * R) return place + " has an output that is not its hidden size";
+      if (step.state < 0 || step.state + D * (R + shape.H) > plan.state_width)
+        return place + " has a state outside the row";
+    } else if (!is(step, PlanKind::linear) && !is(step, PlanKind::embedding) && step.output != step.input) {
+      return place + " changes the number of features";
+    }
+    if (is(step, PlanKind::unary) &&
+        (step.function < 0 || step.function > static_cast<std::int32_t>(Unary::negate))) {
+      return place + " has no known function";
+    }
+    std::size_t lengths[2];
+    section_lengths(kernels, step, lengths);
+    for (int s = 0; s < 2; s++) {
+      const std::size_t first = static_cast<std::size_t>(step.weights[s]) * 16;
+      if (step.weights[s] < 0 || first + lengths[s] > plan.weights_length)
+        return place + " has weights outside the array";
+    }
+    width = step.output;
+  }
+  return "";
+}
+
+std::size_t plan_output_length(const Plan& plan, int B, int T) {
+  std::size_t steps = T;
+  for (int i = 0; i < plan.count; i++) {
+    if (is(plan.steps[i], PlanKind::last_step)) steps = 1;
+  }
+  return static_cast<std::size_t>(B) * steps * plan.steps[plan.count - 1].output;
+}
+
+void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, const PlanRun& run) {
+  Flow flow = {run, run.T, run.lengths};
+  const float* x = run.x;
+  for (int i = 0; i < plan.count; i++) {
+    const PlanStep& step = plan.steps[i];
+    const std::size_t rows = static_cast<std::size_t>(run.B) * flow.T;
+    float* y = i == plan.count - 1 ? run.y : context.arena->take<float>(rows * step.output);
+    switch (static_cast<PlanKind>(step.kind)) {
+      case PlanKind::lstm:
+        run_lstm(kernels, context, plan, step, flow, x, y);
+        break;
+      case PlanKind::linear:
+        run_linear(kernels, context, plan, step, static_cast<int>(rows), x, y);
+        break;
+      case PlanKind::embedding:
+        run_embedding(kernels, context, plan, step, static_cast<int>(rows), run.indices, y);
+        break;
+      case PlanKind::layer_norm:
+        run_layer_norm(kernels, context, plan, step, static_cast<int>(rows), x, y);
+        break;
+      case PlanKind::unary:
+        kernels.unary_forward(context, static_cast<Unary>(step.function), rows * step.output, x, y);
+        break;
+      case PlanKind::softmax: {
+        SoftmaxArgs args = {static_cast<int>(rows), step.output, has(step, kLogFlag), x, y, nullptr, nullptr};
+        kernels.softmax_forward(context, args);
+        break;
+      }
+      case PlanKind::last_step:
+        run_last_step(step, flow, x, y);
+        flow.T = 1;
+        flow.lengths = nullptr;
+        break;
+    }
+    x = y;
+  }
+}
+
+}  // namespace lstm_native

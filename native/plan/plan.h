@@ -1,0 +1,76 @@
+// A frozen model as a flat program: steps that call kernels with weights packed before, run whole in one
+// call.
+//
+// The program is an Int32Array and the weights one Float32Array, both made by lib/kernels/native-plan.ts and
+// owned by JavaScript, so that a plan is plain memory that threads may share. Nothing here depends on a
+// target but through the table of kernels; the weights' layout does, so a plan runs on the target that packed
+// it.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "../kernels.h"
+
+namespace lstm_native {
+
+enum class PlanKind { lstm, linear, embedding, layer_norm, unary, last_step, softmax };
+
+// One step as it stands in the program. Offsets into the weights count cache lines of 16 floats.
+struct PlanStep {
+  static constexpr int kInts = 16;
+  std::int32_t kind;
+  std::int32_t input;       // features in; for an embedding the size of the vocabulary
+  std::int32_t output;      // features out
+  std::int32_t hidden;      // H
+  std::int32_t projection;  // P
+  std::int32_t flags;
+  std::int32_t weights[2];  // lines, of each direction; of weight and bias
+  std::int32_t state;       // first float of the step's part of a state row
+  std::int32_t function;    // Unary
+  float eps, zoneout_cell, zoneout_hidden;
+  std::int32_t unused[3];
+};
+static_assert(sizeof(PlanStep) == PlanStep::kInts * sizeof(std::int32_t));
+
+enum PlanFlag {
+  kLayerNormFlag = 1,
+  kPeepholesFlag = 2,
+  kTwoDirectionsFlag = 4,
+  kReverseFlag = 8,
+  kBiasFlag = 16,
+  kGainFlag = 32,
+  kLogFlag = 64
+};
+
+struct Plan {
+  const PlanStep* steps;
+  int count;
+  int state_width;  // floats of a sequence's state: per LSTM h of each direction, then c of each
+  const float* weights;
+  std::size_t weights_length;
+};
+
+// One run. x is [B, T, input] floats, or [B, T] indices where the first step is an embedding; y [B, T,
+// output], or [B, output] after a last_step. States are [B, state_width]; the initial one may be absent
+// (zeros), and both may be one.
+struct PlanRun {
+  int B, T;
+  const std::int32_t* lengths;
+  const float* x;
+  const std::int32_t* indices;
+  float* y;
+  const float* initial_state;
+  float* final_state;
+};
+
+// Why the plan cannot be run, or an empty string: every width and offset is checked, so that a damaged
+// program reads nothing that is not its own.
+std::string check_plan(const Kernels& kernels, const Plan& plan);
+
+// Floats of y for a run of this plan.
+std::size_t plan_output_length(const Plan& plan, int B, int T);
+
+void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, const PlanRun& run);
+
+}  // namespace lstm_native

@@ -1,0 +1,198 @@
+/** A compiled plan against the model it was made from, on the reference and on every target. */
+import { describe, expect, it } from 'vitest'
+import { compile } from '../lib/inference/plan.ts'
+import { backend, setThreads, useBackend } from '../lib/kernels/index.ts'
+import { activation } from '../lib/layers/activation.ts'
+import { Dropout } from '../lib/layers/dropout.ts'
+import { Embedding } from '../lib/layers/embedding.ts'
+import { LastStep } from '../lib/layers/last-step.ts'
+import { type Layer, parametersOf } from '../lib/layers/layer.ts'
+import { Linear } from '../lib/layers/linear.ts'
+import { LSTM, type LSTMOptions } from '../lib/layers/lstm.ts'
+import { LayerNorm } from '../lib/layers/normalization.ts'
+import { Sequential } from '../lib/layers/sequential.ts'
+import { Random } from '../lib/random.ts'
+import { noGrad } from '../lib/tape.ts'
+import { type Tensor, tensor } from '../lib/tensor.ts'
+
+useBackend('native')
+const { available } = backend()
+const backends = ['reference', ...available] as const
+
+const variants: (Partial<LSTMOptions> & { name: string })[] = [
+  { name: 'a plain LSTM' },
+  { name: 'two layers and directions', numLayers: 2, bidirectional: true },
+  { name: 'a projection', projectionSize: 5 },
+  { name: 'peepholes', peepholes: true },
+  { name: 'layer normalisation', layerNorm: true },
+  { name: 'zoneout', zoneoutCell: 0.2, zoneoutHidden: 0.1 },
+  { name: 'no bias', bias: false },
+  {
+    name: 'everything',
+    numLayers: 2,
+    bidirectional: true,
+    projectionSize: 7,
+    peepholes: true,
+    layerNorm: true,
+    zoneoutCell: 0.2,
+    zoneoutHidden: 0.1,
+  },
+]
+
+function makeModel(options: Partial<LSTMOptions>): Sequential {
+  const { projectionSize, bidirectional } = options
+  const features = (projectionSize ?? 18) * (bidirectional ? 2 : 1)
+  return new Sequential([
+    new LSTM({ inputSize: 3, hiddenSize: 18, seed: 1, ...options }),
+    new Dropout({ probability: 0.5 }),
+    new LayerNorm({ size: features }),
+    activation('gelu'),
+    new LastStep(),
+    new Linear({ inputSize: features, outputSize: 4, seed: 2 }),
+    activation('logSoftmax'),
+  ])
+}
+
+function randomInput(shape: number[], seed = 3): Tensor {
+  const random = new Random(seed)
+  const size = shape.reduce((a, b) => a * b, 1)
+  return tensor(
+    Float32Array.from({ length: size }, () => random.normal()),
+    { shape },
+  )
+}
+
+/** Plan and model call the same kernels in the same order on the same numbers: not a bit may differ. */
+function expectSame(result: Tensor, expected: Tensor) {
+  expect(result.shape).toEqual(expected.shape)
+  expect([...result.data]).toEqual([...expected.data])
+}
+
+describe.each(backends)('a plan on %s', (name) => {
+  it.each(variants)('gives the bits of the model with $name', ({ name: _, ...options }) => {
+    useBackend(name)
+    const model = makeModel(options)
+    const plan = compile(model)
+    for (const [B, T] of [
+      [1, 1],
+      [5, 7],
+    ]) {
+      const x = randomInput([B, T, 3])
+      expectSame(
+        plan.predictSync(x),
+        noGrad(() => model.forward(x)),
+      )
+      const lengths = Int32Array.from({ length: B }, (_, b) => (b * 3) % (T + 1))
+      expectSame(
+        plan.predictSync(x, { lengths }),
+        noGrad(() => model.forward(x, { lengths })),
+      )
+    }
+  })
+
+  it('begins with an embedding', () => {
+    useBackend(name)
+    const model = new Sequential([
+      new Embedding({ vocabularySize: 11, embeddingSize: 6, seed: 1 }),
+      new LSTM({ inputSize: 6, hiddenSize: 9, seed: 2 }),
+      new Linear({ inputSize: 9, outputSize: 11, seed: 3 }),
+      activation('softmax'),
+    ])
+    const tokens = tensor(Int32Array.of(0, 3, 10, 2, 2, 7), { shape: [2, 3] })
+    expectSame(
+      compile(model).predictSync(tokens),
+      noGrad(() => model.forward(tokens)),
+    )
+    const outside = tensor(Int32Array.of(11), { shape: [1, 1] })
+    expect(() => compile(model).predictSync(outside)).toThrow(/11/)
+  })
+
+  it('carries its state from call to call as if the sequence had come whole', () => {
+    useBackend(name)
+    const model = new Sequential([
+      new LSTM({ inputSize: 3, hiddenSize: 8, numLayers: 2, projectionSize: 5, seed: 1 }),
+      new Linear({ inputSize: 5, outputSize: 2, seed: 2 }),
+    ])
+    const plan = compile(model)
+    expect(plan.stateSize).toBe(2 * (5 + 8))
+    const x = randomInput([2, 6, 3])
+    const whole = plan.predictSync(x)
+    let state: Tensor | null = null
+    for (let t = 0; t < 6; t++) {
+      const step = Float32Array.from(
+        { length: 6 },
+        (_, i) => x.data[Math.floor(i / 3) * 18 + t * 3 + (i % 3)],
+      )
+      const next: { output: Tensor; state: Tensor } = plan.predictSync(tensor(step, { shape: [2, 1, 3] }), {
+        state,
+      })
+      const expected = [0, 1].flatMap((b) => [...whole.data.slice((b * 6 + t) * 2, (b * 6 + t + 1) * 2)])
+      expect([...next.output.data]).toEqual(expected)
+      state = next.state
+    }
+  })
+
+  it('gives a row the same bits alone and in a batch, at any number of threads', () => {
+    useBackend(name)
+    const plan = compile(makeModel({ hiddenSize: 130, projectionSize: 70 }))
+    const x = randomInput([33, 5, 3])
+    const whole = plan.predictSync(x)
+    for (const threads of [1, 2, 3]) {
+      setThreads(threads)
+      expectSame(plan.predictSync(x), whole)
+      const row = tensor(x.data.slice(7 * 15, 8 * 15), { shape: [1, 5, 3] })
+      expect([...plan.predictSync(row).data]).toEqual([...whole.data.slice(28, 32)])
+    }
+    setThreads(2)
+  })
+})
+
+describe('compile', () => {
+  it('keeps the parameters as they are now', () => {
+    const model = makeModel({})
+    const plan = compile(model)
+    const x = randomInput([2, 4, 3])
+    const before = plan.predictSync(x)
+    for (const parameter of parametersOf(model).values()) parameter.data.fill(0)
+    expectSame(plan.predictSync(x), before)
+  })
+
+  it('runs a float64 model on the reference', () => {
+    const layer = new LSTM({ inputSize: 2, hiddenSize: 3, seed: 1, dataType: 'float64' })
+    const x = tensor(Float64Array.of(1, 2, 3, 4), { shape: [1, 2, 2] })
+    expectSame(compile(layer).predictSync(x), noGrad(() => layer.forward(x)).output)
+  })
+
+  it('refuses what has no frozen form, and says which', () => {
+    expect(() => compile({ forward: (x: Tensor) => x } as unknown as Layer)).toThrow(
+      /expected a Sequential or a layer/,
+    )
+    class Own {
+      forward(x: Tensor) {
+        return x
+      }
+    }
+    expect(() => compile(new Sequential([new LSTM({ inputSize: 1, hiddenSize: 1 }), new Own()]))).toThrow(
+      /layer 1 \(Own\)/,
+    )
+    expect(() => compile(new Sequential([]))).toThrow(/at least one layer/)
+    expect(() => compile(new Sequential([new LastStep()]))).toThrow(/input size/)
+    const narrow = new Sequential([
+      new Linear({ inputSize: 2, outputSize: 3 }),
+      new Linear({ inputSize: 4, outputSize: 1 }),
+    ])
+    expect(() => compile(narrow)).toThrow(/expects 4 features, the one before gives 3/)
+  })
+
+  it('refuses inputs, lengths and states that do not fit', () => {
+    const plan = compile(makeModel({}))
+    expect(() => plan.predictSync(randomInput([2, 4, 2]))).toThrow(
+      /\[B, T, 3\] and type float32, got \[2,4,2\]/,
+    )
+    const x = randomInput([2, 4, 3])
+    expect(() => plan.predictSync(x, { lengths: Int32Array.of(1, 5) })).toThrow(/5 at 1/)
+    expect(() => plan.predictSync(x, { lengths: Int32Array.of(1) })).toThrow(/2 values/)
+    expect(() => plan.predictSync(x, { state: randomInput([2, 4]) })).toThrow(/\[2, 36\]/)
+    expect(() => plan.predictSync(x, { length: 3 } as object)).toThrow(/did you mean "lengths"/)
+  })
+})
