@@ -54,7 +54,8 @@ describe('a forecast', () => {
   it('shows the network the scaled rows before each origin, in batches that change nothing', () => {
     const network = constantNetwork([0, 0, 0, 0, 0, 0])
     const origins = Array.from({ length: 500 }, (_, n) => 50 + n)
-    new Forecaster(network, settings).forecast(seriesFrom(values), origins)
+    const forecasts = new Forecaster(network, settings).forecast(seriesFrom(values), origins).values
+    for (const [n, origin] of origins.entries()) expect(forecasts[6 * n]).toBeCloseTo(values[origin - 1], 4)
     expect(network.shown.map(({ shape }) => shape)).toEqual([
       [256, 3, 1],
       [244, 3, 1],
@@ -85,16 +86,18 @@ describe('training', () => {
   const wave = Array.from({ length: 200 }, (_, t) => Math.sin(t / 5))
   const options = { horizon: 3, input: 8, epochs: 2, hidden: 4, batchSize: 32 }
   const bitsOf = async (values: readonly (number | string)[]) => {
-    const { forecaster, split } = await trainForecaster(seriesFrom(values), options)
+    const { forecaster, split, epochs } = await trainForecaster(seriesFrom(values), options)
     const parameters = [...parametersOf(forecaster.model).values()].flatMap(({ data }) => [...data])
-    return { split, parameters, settings: forecaster.settings }
+    const losses = epochs.map(({ validationLoss }) => validationLoss)
+    return { split, parameters, losses, settings: forecaster.settings }
   }
 
-  it('does not depend on a single held-out row: neither parameters nor scaling', async () => {
+  it('does not depend on a single held-out row: neither parameters nor scaling nor the choice of the epoch', async () => {
     const clean = await bitsOf(wave)
     const spoilt = await bitsOf(wave.map((value, t) => (t >= clean.split.test ? 1000 * value + t : value)))
     expect(clean.split).toEqual({ rows: 200, validation: 162, test: 180 })
     expect(spoilt.parameters).toEqual(clean.parameters)
+    expect(spoilt.losses).toEqual(clean.losses)
     expect(spoilt.settings).toEqual(clean.settings)
   })
 
