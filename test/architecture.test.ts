@@ -66,7 +66,7 @@ const floors: readonly RegExp[] = [
   /^lib\/operations\//,
   /^lib\/tape\.ts$/,
   /^lib\/kernels\/index\.ts$/,
-  /^lib\/kernels\/(contract\.ts|native\.ts|reference\/)/,
+  /^lib\/kernels\/(contract|native|native-plan|plan-widths)\.ts$|^lib\/kernels\/reference\//,
   /^lib\/(tensor|buffers)\.ts$/,
   /^lib\/(random|errors)\.ts$/,
 ]
@@ -148,6 +148,7 @@ function upwardIncludes(files: Files): string[] {
   const wrong: string[] = []
   for (const [path, text] of files) {
     if (path.startsWith('native/test/')) continue
+    if (floor(path) < 0) wrong.push(`${path} stands on no floor of the house: give it one`)
     for (const name of includesOf(text)) {
       const target = posix.join(dirname(path), name)
       if (files.has(target) && floor(target) < floor(path)) wrong.push(`${path} includes ${target}, above it`)
@@ -243,10 +244,12 @@ describe('the native code', () => {
       ['native/simd/avx2.h', '#include "../math/activations.h"\n#include "../arena.h"'],
       ['native/math/activations.h', '  #  include "../test/check.h"'],
       ['native/arena.h', ''],
+      ['native/attic/old.h', ''],
     ])
     expect(upwardIncludes(files)).toEqual([
       'native/simd/avx2.h includes native/math/activations.h, above it',
       'native/math/activations.h includes native/test/check.h, a test',
+      'native/attic/old.h stands on no floor of the house: give it one',
     ])
   })
 
