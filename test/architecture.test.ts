@@ -130,7 +130,7 @@ function reachable(start: string, files: Files, found = new Set<string>()): Set<
 /** Floors of the native code, likewise; what stands in none of the folders serves all of them. */
 const nativeFloors: readonly RegExp[] = [
   /^native\/addon\//,
-  /^native\/dispatch[^/]*$/,
+  /^native\/(plan\/|dispatch\.)/,
   /^native\/targets\//,
   /^native\/(lstm|elementwise)\//,
   /^native\/gemm\//,
