@@ -63,6 +63,7 @@ console.log(
 )
 
 await writeFile(file('sunspots.html'), await reportOfTraining(series, result))
+// The picture of the README is a copy of this one.
 await writeFile(file('forecast.svg'), await pictureOf(series, forecaster, evaluation))
 console.log(`model   ${relative('', file('sunspots.safetensors'))}`)
 console.log(`report  ${relative('', file('sunspots.html'))}   (open it in a browser)`)
