@@ -10,70 +10,69 @@ import { expectGradients, type Inputs, randomTensor } from './support/finite-dif
 const [B, T, I, H] = [3, 4, 2, 3]
 const lengths = Int32Array.of(2, 0, T)
 
-describe.each([1, 2])(
-  'gradients of the operation lstm, number of directions %i, agree with finite differences:',
-  (D) => {
-    /** Checks x, h0, c0 and every parameter, with and without lengths. */
-    const check = (
-      { P = 0, ...has }: { P?: number; bias?: boolean; peephole?: boolean; norm?: boolean },
-      options: Omit<LstmCall, 'directions'> = {},
-    ) => {
-      const R = P || H
-      const shapes: Partial<Record<keyof LstmWeights, number[]>> = {
-        weightIh: [4 * H, I],
-        weightHh: [4 * H, R],
-        ...(has.bias !== false && { biasIh: [4 * H], biasHh: [4 * H] }),
-        ...(P && { weightHr: [P, H] }),
-        ...(has.peephole && { peephole: [3, H] }),
-        ...(has.norm && { normIh: [4 * H], normHh: [4 * H], normCell: [2, H] }),
-      }
-      const inputs: Inputs = {
-        x: randomTensor([B, T, I], { seed: 1 }),
-        h0: randomTensor([D, B, R], { seed: 2 }),
-        c0: randomTensor([D, B, H], { seed: 3 }),
-      }
-      for (let d = 0; d < D; d++) {
-        for (const [name, shape] of Object.entries(shapes)) {
-          inputs[`${name}.${d}`] = randomTensor(shape, { seed: 10 + Object.keys(inputs).length })
-        }
-      }
-      for (const valid of [undefined, lengths]) {
-        expectGradients(inputs, ({ x, h0, c0, ...weights }) => {
-          const ofDirection = (d: number) =>
-            Object.fromEntries(Object.keys(shapes).map((name) => [name, weights[`${name}.${d}`]]))
-          const directions = Array.from({ length: D }, (_, d) => ofDirection(d) as unknown as LstmWeights)
-          return Object.values(lstm(x, { directions, h0, c0, lengths: valid, ...options }))
-        })
+describe.each([
+  1, 2,
+])('gradients of the operation lstm, number of directions %i, agree with finite differences:', (D) => {
+  /** Checks x, h0, c0 and every parameter, with and without lengths. */
+  const check = (
+    { P = 0, ...has }: { P?: number; bias?: boolean; peephole?: boolean; norm?: boolean },
+    options: Omit<LstmCall, 'directions'> = {},
+  ) => {
+    const R = P || H
+    const shapes: Partial<Record<keyof LstmWeights, number[]>> = {
+      weightIh: [4 * H, I],
+      weightHh: [4 * H, R],
+      ...(has.bias !== false && { biasIh: [4 * H], biasHh: [4 * H] }),
+      ...(P && { weightHr: [P, H] }),
+      ...(has.peephole && { peephole: [3, H] }),
+      ...(has.norm && { normIh: [4 * H], normHh: [4 * H], normCell: [2, H] }),
+    }
+    const inputs: Inputs = {
+      x: randomTensor([B, T, I], { seed: 1 }),
+      h0: randomTensor([D, B, R], { seed: 2 }),
+      c0: randomTensor([D, B, H], { seed: 3 }),
+    }
+    for (let d = 0; d < D; d++) {
+      for (const [name, shape] of Object.entries(shapes)) {
+        inputs[`${name}.${d}`] = randomTensor(shape, { seed: 10 + Object.keys(inputs).length })
       }
     }
-    const mask = (shape: number[], value = 1): Tensor => {
-      const made = randomTensor(shape, { seed: 4, low: 0, high: 1 }).detach()
-      for (const [i, each] of made.array.entries()) made.array[i] = each < 0.6 ? value : 0
-      return made
+    for (const valid of [undefined, lengths]) {
+      expectGradients(inputs, ({ x, h0, c0, ...weights }) => {
+        const ofDirection = (d: number) =>
+          Object.fromEntries(Object.keys(shapes).map((name) => [name, weights[`${name}.${d}`]]))
+        const directions = Array.from({ length: D }, (_, d) => ofDirection(d) as unknown as LstmWeights)
+        return Object.values(lstm(x, { directions, h0, c0, lengths: valid, ...options }))
+      })
     }
+  }
+  const mask = (shape: number[], value = 1): Tensor => {
+    const made = randomTensor(shape, { seed: 4, low: 0, high: 1 }).detach()
+    for (const [i, each] of made.array.entries()) made.array[i] = each < 0.6 ? value : 0
+    return made
+  }
 
-    it('plain', () => check({}))
-    it('without biases', () => check({ bias: false }))
-    it('with a projection', () => check({ P: 2 }))
-    it('with peepholes', () => check({ peephole: true }))
-    it('with layer normalisation', () => check({ norm: true }))
-    it('with layer normalisation and no biases', () => check({ norm: true, bias: false }))
-    it('with recurrent dropout', () => check({}, { recurrentMask: mask([D, B, H], 1 / 0.6) }))
-    it('with zoneout of h', () => check({}, { zoneoutHidden: mask([D, B, T, H]) }))
-    it('with zoneout of c', () => check({}, { zoneoutCell: mask([D, B, T, H]) }))
-    it('with the expectation of zoneout', () => check({}, { zoneoutHidden: 0.2, zoneoutCell: 0.3 }))
-    it('with everything at once', () =>
-      check(
-        { P: 2, peephole: true, norm: true },
-        {
-          recurrentMask: mask([D, B, 2], 1 / 0.6),
-          zoneoutHidden: mask([D, B, T, 2]),
-          zoneoutCell: mask([D, B, T, H]),
-          eps: 0.01,
-        },
-      ))
-  },
-)
+  it('plain', () => check({}))
+  it('without biases', () => check({ bias: false }))
+  it('with a projection', () => check({ P: 2 }))
+  it('with peepholes', () => check({ peephole: true }))
+  it('with layer normalisation', () => check({ norm: true }))
+  it('with layer normalisation and no biases', () => check({ norm: true, bias: false }))
+  it('with recurrent dropout', () => check({}, { recurrentMask: mask([D, B, H], 1 / 0.6) }))
+  it('with zoneout of h', () => check({}, { zoneoutHidden: mask([D, B, T, H]) }))
+  it('with zoneout of c', () => check({}, { zoneoutCell: mask([D, B, T, H]) }))
+  it('with the expectation of zoneout', () => check({}, { zoneoutHidden: 0.2, zoneoutCell: 0.3 }))
+  it('with everything at once', () =>
+    check(
+      { P: 2, peephole: true, norm: true },
+      {
+        recurrentMask: mask([D, B, 2], 1 / 0.6),
+        zoneoutHidden: mask([D, B, T, 2]),
+        zoneoutCell: mask([D, B, T, H]),
+        eps: 0.01,
+      },
+    ))
+})
 
 describe('gradients of a single output of the operation lstm agree with finite differences:', () => {
   const weights = {

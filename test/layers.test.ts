@@ -75,19 +75,18 @@ describe('configurations', () => {
     new Sequential([new Sequential([new Linear({ inputSize: 1, outputSize: 2, seed: 1 })]), lastStep()]),
   ]
 
-  it.each(layers.map((layer) => [layer.constructor.name, layer] as const))(
-    'rebuild %s through JSON',
-    (_, layer) => {
-      const config = JSON.parse(JSON.stringify(layer.config()))
-      const again = layerFromConfig(config)
-      expect(again.constructor).toBe(layer.constructor)
-      expect(JSON.parse(JSON.stringify(again.config()))).toEqual(config)
-      // Equal seeds: the parameters come out the same, so no option that shapes them was lost.
-      expect([...parametersOf(again)].map(([name, each]) => [name, each.shape, each.data])).toEqual(
-        [...parametersOf(layer)].map(([name, each]) => [name, each.shape, each.data]),
-      )
-    },
-  )
+  it.each(
+    layers.map((layer) => [layer.constructor.name, layer] as const),
+  )('rebuild %s through JSON', (_, layer) => {
+    const config = JSON.parse(JSON.stringify(layer.config()))
+    const again = layerFromConfig(config)
+    expect(again.constructor).toBe(layer.constructor)
+    expect(JSON.parse(JSON.stringify(again.config()))).toEqual(config)
+    // Equal seeds: the parameters come out the same, so no option that shapes them was lost.
+    expect([...parametersOf(again)].map(([name, each]) => [name, each.shape, each.data])).toEqual(
+      [...parametersOf(layer)].map(([name, each]) => [name, each.shape, each.data]),
+    )
+  })
 
   it('hold every option of the LSTM', () => {
     expect(new LSTM(everything).config()).toEqual({ type: 'LSTM', bias: true, ...everything })
@@ -204,22 +203,27 @@ describe('setTraining', () => {
 })
 
 describe('activation', () => {
-  it.each(['relu', 'gelu', 'sigmoid', 'tanh', 'softplus', 'softmax', 'logSoftmax'] as const)(
-    'makes a layer of %s',
-    (kind) => {
-      const layer = activation(kind)
-      expect(layer).toBeInstanceOf(Activation)
-      const at = {
-        relu: 1,
-        gelu: 0.841,
-        sigmoid: 0.731,
-        tanh: 0.762,
-        softplus: 1.313,
-        softmax: 0.731,
-        logSoftmax: -0.313,
-      }
-      // Three digits tell the functions apart; their accuracy is tested with the kernels.
-      expect(layer.forward(tensor([1, 0])).data[0]).toBeCloseTo(at[kind], 3)
-    },
-  )
+  it.each([
+    'relu',
+    'gelu',
+    'sigmoid',
+    'tanh',
+    'softplus',
+    'softmax',
+    'logSoftmax',
+  ] as const)('makes a layer of %s', (kind) => {
+    const layer = activation(kind)
+    expect(layer).toBeInstanceOf(Activation)
+    const at = {
+      relu: 1,
+      gelu: 0.841,
+      sigmoid: 0.731,
+      tanh: 0.762,
+      softplus: 1.313,
+      softmax: 0.731,
+      logSoftmax: -0.313,
+    }
+    // Three digits tell the functions apart; their accuracy is tested with the kernels.
+    expect(layer.forward(tensor([1, 0])).data[0]).toBeCloseTo(at[kind], 3)
+  })
 })

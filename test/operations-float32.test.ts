@@ -140,19 +140,19 @@ function expectNear(actual: ArrayLike<number>, expected: ArrayLike<number>) {
   expect(error).toBeLessThanOrEqual(tolerance * Math.max(largest, 2 ** -20))
 }
 
-describe.each(['reference', 'native'] as const)(
-  'float32 on the %s kernels agrees with float64:',
-  (backend) => {
-    it.each(Object.keys(cases))('%s', (name) => {
-      useBackend(backend)
-      const expected = run(name, 'float64')
-      const actual = run(name, 'float32')
-      expect(actual.gradients.length).toBe(expected.gradients.length)
-      expect(actual.outputs.every((each) => each instanceof Float32Array)).toBe(true)
-      for (const [i, each] of expected.outputs.entries()) expectNear(actual.outputs[i], each)
-      for (const [i, each] of expected.gradients.entries()) expectNear(actual.gradients[i], each)
-      // Without recording nothing is kept for a backward pass, and the numbers are the same to the bit.
-      expect(actual.quiet).toEqual(actual.outputs)
-    })
-  },
-)
+describe.each([
+  'reference',
+  'native',
+] as const)('float32 on the %s kernels agrees with float64:', (backend) => {
+  it.each(Object.keys(cases))('%s', (name) => {
+    useBackend(backend)
+    const expected = run(name, 'float64')
+    const actual = run(name, 'float32')
+    expect(actual.gradients.length).toBe(expected.gradients.length)
+    expect(actual.outputs.every((each) => each instanceof Float32Array)).toBe(true)
+    for (const [i, each] of expected.outputs.entries()) expectNear(actual.outputs[i], each)
+    for (const [i, each] of expected.gradients.entries()) expectNear(actual.gradients[i], each)
+    // Without recording nothing is kept for a backward pass, and the numbers are the same to the bit.
+    expect(actual.quiet).toEqual(actual.outputs)
+  })
+})

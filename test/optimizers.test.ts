@@ -45,16 +45,17 @@ describe('an optimizer', () => {
     }
   })
 
-  it.each(cases)(
-    '$name $options does the same in float32 on the active back end',
-    ({ name, options, weights }) => {
-      const found = run(factories[name](options), parameters(Float32Array))
-      for (const [n, row] of weights.entries()) {
-        // Float32 roundings of 6e-8 relative; Adam's first steps divide gradients by their own size, which keeps them so.
-        for (const [i, expected] of row.entries()) expect(Math.abs(found[n][i] - expected)).toBeLessThan(2e-6)
-      }
-    },
-  )
+  it.each(cases)('$name $options does the same in float32 on the active back end', ({
+    name,
+    options,
+    weights,
+  }) => {
+    const found = run(factories[name](options), parameters(Float32Array))
+    for (const [n, row] of weights.entries()) {
+      // Float32 roundings of 6e-8 relative; Adam's first steps divide gradients by their own size, which keeps them so.
+      for (const [i, expected] of row.entries()) expect(Math.abs(found[n][i] - expected)).toBeLessThan(2e-6)
+    }
+  })
 
   it('multiplies the gradients by gradientScale first', () => {
     const [plain, scaled] = [parameters(), parameters()]
@@ -125,16 +126,15 @@ describe('clipping', () => {
       }),
     )
 
-  it.each(read('clipping.json') as { maximum: number; norm: number; gradients: number[][] }[])(
-    'by norm $maximum scales all gradients together, as PyTorch does',
-    ({ maximum, norm, gradients }) => {
-      const clipped = clipByNorm(withGradients([3, -4], [12]), { maximum })
-      expect(clipped.norm).toBe(norm)
-      // One division and one product: two roundings.
-      expect(3 * clipped.gradientScale).toBeCloseTo(gradients[0][0], 14)
-      expect(12 * clipped.gradientScale).toBeCloseTo(gradients[1][0], 14)
-    },
-  )
+  it.each(
+    read('clipping.json') as { maximum: number; norm: number; gradients: number[][] }[],
+  )('by norm $maximum scales all gradients together, as PyTorch does', ({ maximum, norm, gradients }) => {
+    const clipped = clipByNorm(withGradients([3, -4], [12]), { maximum })
+    expect(clipped.norm).toBe(norm)
+    // One division and one product: two roundings.
+    expect(3 * clipped.gradientScale).toBeCloseTo(gradients[0][0], 14)
+    expect(12 * clipped.gradientScale).toBeCloseTo(gradients[1][0], 14)
+  })
 
   it('by norm takes the factor the gradients are to have into account', () => {
     const { norm, gradientScale } = clipByNorm(withGradients([30, -40]), { maximum: 100, gradientScale: 0.1 })

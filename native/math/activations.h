@@ -1,12 +1,12 @@
-// exp, sigmoid and tanh of a vector. The largest errors, in units in the last place (ulp) against the exact value, stand in
-// kernels.h and are measured by native/test and test/activations.test.ts, over every target:
+// exp, sigmoid and tanh of a vector. The largest errors, in units in the last place (ulp) against the exact
+// value, stand in kernels.h and are measured by native/test and test/activations.test.ts, over every target:
 //
 //   exp      kExpUlp      for x in [-87.3, 88.7]; 0 below -104, infinity above 88.73
 //   sigmoid  kSigmoidUlp  for x ≥ -87; 1.7e-38 below
 //   tanh     kTanhUlp     everywhere; exactly ±1 from |x| ≈ 9.01
 //
-// The addon flushes denormals: of one, tanh is 0. NaN in, NaN out. exp(r) = 1 + r + r²·q(r) on |r| ≤ ln2/2, q of degree 4
-// by the Remez exchange, minimising the relative error of the whole (3.1e-9).
+// The addon flushes denormals: of one, tanh is 0. NaN in, NaN out. exp(r) = 1 + r + r²·q(r) on |r| ≤ ln2/2, q
+// of degree 4 by the Remez exchange, minimising the relative error of the whole (3.1e-9).
 #pragma once
 
 namespace lstm_native::LSTM_TARGET {
@@ -43,7 +43,8 @@ BRICK V sigmoid(V x) {
   return div(set(1.0f), add(set(1.0f), scale(add(p, set(1.0f)), n)));
 }
 
-// tanh|x| = e / (e + 2) with e = exp(2|x|) - 1 = 2ⁿ·(exp(r) - 1) + (2ⁿ - 1), which keeps the digits of small x.
+// tanh|x| = e / (e + 2) with e = exp(2|x|) - 1 = 2ⁿ·(exp(r) - 1) + (2ⁿ - 1), which keeps the digits of small
+// x.
 BRICK V tanh(V x) {
   V r;
   const V magnitude = abs(x);

@@ -5,7 +5,8 @@
 namespace lstm_native::avx512 {
 
 constexpr int kWidth = 16;
-constexpr int kRows = 6;  // rows of a register tile: 6 x 4 accumulators, 4 weights and a broadcast fill 32 registers
+constexpr int kRows =
+    6;  // rows of a register tile: 6 x 4 accumulators, 4 weights and a broadcast fill 32 registers
 using V = __m512;
 using Mask = __mmask16;
 // The forms without a mask are written with an undefined operand in g++ 12's headers, which it then warns of.
@@ -31,7 +32,9 @@ BRICK V abs(V a) { return _mm512_andnot_ps(set(-0.0f), a); }
 BRICK V copysign(V magnitude, V sign) {
   return _mm512_or_ps(abs(magnitude), _mm512_and_ps(set(-0.0f), sign));
 }
-BRICK V round(V a) { return _mm512_maskz_roundscale_ps(kAll, a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+BRICK V round(V a) {
+  return _mm512_maskz_roundscale_ps(kAll, a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 BRICK V scale(V a, V n) { return _mm512_maskz_scalef_ps(kAll, a, n); }
 BRICK Mask less(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 BRICK Mask is_nan(V a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }

@@ -1,5 +1,5 @@
-// The bricks the kernels are written with, here one float wide: the meaning of each, and what runs where there is
-// nothing wider. avx2.h, avx512.h and neon.h define the same names in namespaces of their own.
+// The bricks the kernels are written with, here one float wide: the meaning of each, and what runs where
+// there is nothing wider. avx2.h, avx512.h and neon.h define the same names in namespaces of their own.
 #pragma once
 
 namespace lstm_native::scalar {
@@ -12,7 +12,9 @@ using Mask = bool;
 BRICK V zero() { return 0; }
 BRICK V set(float x) { return x; }
 BRICK V load(const float* p) { return *p; }
-BRICK V load(const float* p, int n) { return n > 0 ? *p : 0; }  // the first n lanes, the others zero; n may exceed kWidth
+BRICK V load(const float* p, int n) {
+  return n > 0 ? *p : 0;
+}  // the first n lanes, the others zero; n may exceed kWidth
 BRICK void store(float* p, V v) { *p = v; }
 BRICK void store(float* p, V v, int n) {  // the first n lanes only
   if (n > 0) *p = v;

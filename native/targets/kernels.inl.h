@@ -1,8 +1,10 @@
-// The kernels, written once: included by each target file after its simd header, with LSTM_TARGET naming the namespace.
-// Inside a target region lambdas and templates of the standard library are off limits: they would be compiled
-// for the baseline, or for this target where others can reach them.
+// The kernels, written once: included by each target file after its simd header, with LSTM_TARGET naming the
+// namespace. Inside a target region lambdas and templates of the standard library are off limits: they would
+// be compiled for the baseline, or for this target where others can reach them.
+//
+// The order is the order of dependence.
+// clang-format off
 #include "../math/activations.h"
-// (the order of what follows is the order of dependence)
 #include "../gemm/tile.h"
 #include "../gemm/gemm.h"
 #include "../gemm/weight_gradient.h"
@@ -20,3 +22,4 @@
 #include "../lstm/forward.h"
 #include "../lstm/backward.h"
 #include "table.inl.h"
+// clang-format on

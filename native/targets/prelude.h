@@ -1,5 +1,6 @@
-// What every target needs from outside, included before the target region opens: code of the standard library must be
-// compiled for the baseline, since the linker may share it with files that are not behind the dispatch.
+// What every target needs from outside, included before the target region opens: code of the standard library
+// must be compiled for the baseline, since the linker may share it with files that are not behind the
+// dispatch.
 #pragma once
 #include <cmath>
 #include <cstddef>
