@@ -441,6 +441,26 @@ TEST("a sequence's bits do not depend on the threads or on what shares its batch
   }
 }
 
+TEST("weights packed beforehand give the same bits") {
+  Machine machine(2);
+  for (const Kernels* kernels : targets()) {
+    for (const Case& c : kCases) {
+      const Model m = make(c);
+      const Run plain = forward(kernels, m, machine, false);
+      Run packed = {
+          Floats(plain.y.size(), 77.0f), Floats(plain.hn.size()), Floats(plain.cn.size()), {}, plain.args};
+      Floats weights(kernels->lstm_packed_length(plain.args));
+      kernels->lstm_pack(plain.args, plain.args.weights, weights.data());
+      packed.args.packed = weights.data();
+      packed.args.y = packed.y.data();
+      packed.args.hn = packed.hn.data();
+      packed.args.cn = packed.cn.data();
+      kernels->lstm_forward(machine.context(), &packed.args, 1);
+      expect(same_bits(plain.y, packed.y) && same_bits(plain.cn, packed.cn), "%s: %s", kernels->name, c.name);
+    }
+  }
+}
+
 TEST("a training step's bits do not depend on the threads") {
   for (const Kernels* kernels : targets()) {
     for (const Case& c :

@@ -48,19 +48,29 @@ TEST("linear forward and backward equal the double loops, with and without each 
           rdbias[o] += dy[n * O + o];
         }
       }
-      LinearArgs args = {N,
-                         I,
-                         O,
-                         x.data(),
-                         weight.data(),
-                         has_bias ? bias.data() : nullptr,
-                         y.data(),
-                         dy.data(),
-                         dx.data(),
-                         dweight.data(),
-                         has_bias ? dbias.data() : nullptr};
+      LinearArgs args = {};
+      args.N = N;
+      args.I = I;
+      args.O = O;
+      args.x = x.data();
+      args.weight = weight.data();
+      args.bias = has_bias ? bias.data() : nullptr;
+      args.y = y.data();
+      args.dy = dy.data();
+      args.dx = dx.data();
+      args.dweight = dweight.data();
+      args.dbias = has_bias ? dbias.data() : nullptr;
       kernels->linear_forward(machine.context(), args);
       check(kernels, "linear y", N, O, y, ry, sum_bound(I));
+      Floats packed(kernels->linear_packed_length(I, O)), from_packed(N * O);
+      kernels->linear_pack(I, O, weight.data(), packed.data());
+      LinearArgs with_packed = args;
+      with_packed.weight = nullptr;
+      with_packed.packed = packed.data();
+      with_packed.y = from_packed.data();
+      kernels->linear_forward(machine.context(), with_packed);
+      expect(same_bits(y, from_packed), "%s: linear [%d, %d]: packed weights give other bits", kernels->name,
+             I, O);
       kernels->linear_backward(machine.context(), args);
       check(kernels, "linear dx", N, I, dx, rdx, sum_bound(O));
       check(kernels, "linear dweight", O, I, dweight, rdweight, sum_bound(N));
