@@ -3,12 +3,12 @@ import {
   adam,
   backend,
   clipByNorm,
+  compile,
   crossEntropy,
   Embedding,
   Linear,
   LSTM,
   meanSquaredError,
-  noGrad,
   parametersOf,
   recycle,
   type Tensor,
@@ -58,18 +58,63 @@ function inputs({ tensors, lengths }: Problem) {
   return { x: tensors.x, options: { state, lengths } }
 }
 
-function prepareInference(problem: Problem, lstm: LSTM): Prepared {
-  const { x, options } = inputs(problem)
-  const input = tensor(x.data, x)
-  const forward = () => lstm.forward(input, options)
+function prepareInference({ case: one, tensors, lengths }: Problem, lstm: LSTM): Prepared {
+  const plan = compile(lstm)
+  const x = tensor(tensors.x.data, tensors.x)
+  const options = { lengths, state: stateOf(one, tensors) }
   return {
     run: () => {
-      noGrad(() => recycle(forward))
+      plan.predictSync(x, options)
     },
     results: () => {
-      const { output, state } = noGrad(forward)
-      return { output: named(output), h: named(state.h), c: named(state.c) }
+      const { output, state } = plan.predictSync(x, options)
+      return { output: named(output), ...hiddenAndCell(one, state) }
     },
+  }
+}
+
+/** h0 and c0, [layers x directions, B, H], as rows of a plan's state: of each layer h of its directions, then c. */
+function stateOf({ B, H, layers, directions }: Case, { h0, c0 }: Tensors): Tensor {
+  const width = 2 * layers * directions * H
+  const rows = new Float32Array(B * width)
+  forEachPart({ B, H, layers, directions }, (part, b, place) => {
+    const source = place.isCell ? c0 : h0
+    rows.set((source.data as Float32Array).subarray(part, part + H), b * width + place.offset)
+  })
+  return tensor(rows, { shape: [B, width] })
+}
+
+/** The way back. */
+function hiddenAndCell({ B, H, layers, directions }: Case, state: Tensor) {
+  const width = 2 * layers * directions * H
+  const shape = [layers * directions, B, H]
+  const [h, c] = [
+    new Float32Array(layers * directions * B * H),
+    new Float32Array(layers * directions * B * H),
+  ]
+  const rows = state.data as Float32Array
+  forEachPart({ B, H, layers, directions }, (part, b, place) => {
+    const start = b * width + place.offset
+    const target = place.isCell ? c : h
+    target.set(rows.subarray(start, start + H), part)
+  })
+  return { h: { shape, data: h }, c: { shape, data: c } }
+}
+
+/** Visits every vector of H floats: where it is in [layers x directions, B, H], and where in a row of the state. */
+function forEachPart(
+  { B, H, layers, directions }: Pick<Case, 'B' | 'H' | 'layers' | 'directions'>,
+  visit: (part: number, b: number, place: { isCell: boolean; offset: number }) => void,
+): void {
+  for (let layer = 0; layer < layers; layer++) {
+    for (let d = 0; d < directions; d++) {
+      for (let b = 0; b < B; b++) {
+        const part = ((layer * directions + d) * B + b) * H
+        const first = layer * 2 * directions * H
+        visit(part, b, { isCell: false, offset: first + d * H })
+        visit(part, b, { isCell: true, offset: first + (directions + d) * H })
+      }
+    }
   }
 }
 
