@@ -16,4 +16,7 @@ const Kernels* find_kernels(const std::string& name, std::string* why);
 // CPUs this process may run on, limited by the container's quota; at least 1.
 int default_threads();
 
+// Bytes of one core's L2 cache, or 1 MB where the system does not say.
+std::size_t l2_bytes();
+
 }  // namespace lstm_native

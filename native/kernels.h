@@ -11,11 +11,16 @@ namespace lstm_native {
 class Arena;
 class ThreadPool;
 
+// How the time loop of an LSTM is shared out: as the cost model of lstm/sharing.h says, or as it is told.
+enum class Sharing { automatic, rows, units };
+
 // What a call runs on: the caller's scratch memory and the process's threads.
 struct Context {
   Arena* arena;
   ThreadPool* pool;
   int threads;
+  Sharing sharing = Sharing::automatic;
+  std::size_t l2_bytes = std::size_t{1} << 20;  // of one core
 };
 
 // C[M, N] = A·B (+ C if accumulate). A is [M, K], or [K, M] if transpose_a; B is [K, N], or [N, K] if

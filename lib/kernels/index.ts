@@ -86,6 +86,7 @@ function choose(name: BackendName, why: string): Kernels {
     if (!native) {
       native = loadNative()
       native.setThreads(threadsAsked())
+      native.setSharing(process.env.LSTM_NATIVE_SHARING ?? 'automatic')
     }
     native.setTarget(name === 'native' ? native.available[0] : name)
     active = native

@@ -12,6 +12,8 @@ interface Addon extends Omit<Kernels, 'name' | 'compilePlan' | 'runPlan'>, PlanA
   available(): Target[]
   setTarget(target: Target): void
   setThreads(count: number): void
+  /** Overrules the cost model that decides how the LSTM is shared out among threads. */
+  setSharing(sharing: string): void
   report(): Omit<BackendReport, 'name' | 'reason'>
   /** exp, sigmoid and tanh of the target in use as the LSTM has them; for the accuracy tests. */
   activation(kind: Unary, x: FloatArray, y: FloatArray): void

@@ -29,6 +29,22 @@ void set_threads(const Napi::CallbackInfo& info) {
   info.Env().GetInstanceData<Environment>()->threads = count == 0 ? default_threads() : count;
 }
 
+// For measuring the cost model: "rows" and "units" overrule it, "automatic" does not.
+void set_sharing(const Napi::CallbackInfo& info) {
+  const std::string name =
+      info.Length() > 0 && info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
+  Sharing& sharing = info.Env().GetInstanceData<Environment>()->sharing;
+  if (name == "automatic") {
+    sharing = Sharing::automatic;
+  } else if (name == "rows") {
+    sharing = Sharing::rows;
+  } else if (name == "units") {
+    sharing = Sharing::units;
+  } else {
+    throw Napi::TypeError::New(info.Env(), "setSharing: expected automatic, rows or units");
+  }
+}
+
 Napi::Value report(const Napi::CallbackInfo& info) {
   const Environment& environment = *info.Env().GetInstanceData<Environment>();
   Napi::Object result = Napi::Object::New(info.Env());
@@ -46,6 +62,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   export_function<available>(env, exports, "available");
   export_function<set_target>(env, exports, "setTarget");
   export_function<set_threads>(env, exports, "setThreads");
+  export_function<set_sharing>(env, exports, "setSharing");
   export_function<report>(env, exports, "report");
   export_dense(env, exports);
   export_elementwise(env, exports);

@@ -18,6 +18,8 @@ struct Environment {
   Arena arena;
   const Kernels* kernels = available_kernels().front();
   int threads = default_threads();
+  Sharing sharing = Sharing::automatic;
+  std::size_t l2 = l2_bytes();
 };
 
 // One native call: the environment's scratch memory, given back when it ends, and denormals flushed.
@@ -26,7 +28,8 @@ class Call {
   explicit Call(const Napi::CallbackInfo& info)
       : environment(*info.Env().GetInstanceData<Environment>()),
         kernels(*environment.kernels),
-        context{&environment.arena, &ThreadPool::instance(), environment.threads},
+        context{&environment.arena, &ThreadPool::instance(), environment.threads, environment.sharing,
+                environment.l2},
         scope_(environment.arena) {}
 
   Environment& environment;

@@ -98,44 +98,48 @@ BRICK void squashed_backward(const Backward& run, int s, int r, int unit, V d_sq
 // The gradient that step s + 1 sends to h[s], for R rows and one panel of columns; rows from `alive` on send
 // none.
 template <int R>
-BRICK void recurrent_gradient(const Backward& run, int s, int m, int panel, Tile<R>& tile) {
+BRICK void recurrent_gradient(const Backward& run, int s, const RowBlock& block, int panel, Tile<R>& tile) {
   const LstmArgs& args = *run.args;
   const int K = 4 * args.H;
   const int alive = s + 1 < run.schedule.steps ? run.schedule.active[s + 1] : 0;
   tile.clear();
-  if (m >= alive) return;
+  if (block.row[0] >= alive) return;
   const float* rows[R];
-  for (int r = 0; r < R; r++) rows[r] = m + r < alive ? run.hidden_sums_gradient(s, m + r) : nullptr;
+  for (int r = 0; r < R; r++)
+    rows[r] = block.row[r] < alive ? run.hidden_sums_gradient(s, block.row[r]) : nullptr;
   // A dead row reads its neighbour's numbers and drops the result: one tile serves the whole block.
   for (int r = 1; r < R; r++) rows[r] = rows[r] ? rows[r] : rows[0];
   tile.multiply(RowsOfA{rows}, run.hidden_panels + static_cast<std::size_t>(panel) * kPanelColumns * K, K);
   for (int r = 0; r < R; r++) {
-    for (int j = 0; j < 4; j++) tile.sum[r][j] = m + r < alive ? tile.sum[r][j] : zero();
+    for (int j = 0; j < 4; j++) tile.sum[r][j] = block.row[r] < alive ? tile.sum[r][j] : zero();
   }
 }
 
 enum class Stage { plain, projected, normalized, initial };
 
-// Step s of rows [m, m + R): the gradient of h through one panel of columns and what follows from it.
+// Step s of a block of rows: the gradient of h through one panel of columns and what follows from it.
 template <int R>
-static void gradient_tile(const Backward& run, Stage stage, int s, int m, int panel, float* work) {
+static void gradient_tile(const Backward& run, Stage stage, int s, const RowBlock& block, int panel,
+                          float* work) {
   const LstmArgs& args = *run.args;
   Tile<R> tile;
-  recurrent_gradient<R>(run, s, m, panel, tile);
+  recurrent_gradient<R>(run, s, block, panel, tile);
   for (int r = 0; r < R; r++) {
     for (int j = 0; j < 4; j++) {
       const int column = panel * kPanelColumns + j * kWidth, n = args.R() - column;
       if (n <= 0) break;
-      const V dh = gradient_of_output(run, s, m + r, column, tile.sum[r][j], n);
+      const V dh = gradient_of_output(run, s, block.row[r], column, tile.sum[r][j], n);
       if (stage == Stage::plain) {
-        squashed_backward(run, s, m + r, column, dh, n);
+        squashed_backward(run, s, block.row[r], column, dh, n);
       } else if (stage == Stage::projected) {
-        store(run.d_output + static_cast<std::ptrdiff_t>(run.schedule.number(m + r, s)) * args.P + column, dh,
-              n);
+        store(run.d_output + static_cast<std::ptrdiff_t>(run.schedule.number(block.row[r], s)) * args.P +
+                  column,
+              dh, n);
       } else if (stage == Stage::normalized) {
         store(work + static_cast<std::ptrdiff_t>(r) * 2 * args.H + column, dh, n);
       } else {
-        float* dh0 = args.dh0 + static_cast<std::ptrdiff_t>(run.schedule.order[m + r]) * args.R() + column;
+        float* dh0 =
+            args.dh0 + static_cast<std::ptrdiff_t>(run.schedule.order[block.row[r]]) * args.R() + column;
         store(dh0, add(load(dh0, n), dh), n);
       }
     }
@@ -143,22 +147,23 @@ static void gradient_tile(const Backward& run, Stage stage, int s, int m, int pa
 }
 
 template <int R>
-static void gradient_tile_of(int rows, const Backward& run, Stage stage, int s, int m, int panel,
+static void gradient_tile_of(const Backward& run, Stage stage, int s, const RowBlock& block, int panel,
                              float* work) {
-  if (rows == R) {
-    gradient_tile<R>(run, stage, s, m, panel, work);
+  if (block.count == R) {
+    gradient_tile<R>(run, stage, s, block, panel, work);
   } else if constexpr (R > 1) {
-    gradient_tile_of<R - 1>(rows, run, stage, s, m, panel, work);
+    gradient_tile_of<R - 1>(run, stage, s, block, panel, work);
   }
 }
 
 // The gradient of a projection's operand, o∘tanh(..), through one panel of units.
 template <int R>
-static void projection_gradient_tile(const Backward& run, int s, int m, int panel, float* work) {
+static void projection_gradient_tile(const Backward& run, int s, const RowBlock& block, int panel,
+                                     float* work) {
   const LstmArgs& args = *run.args;
   const float* rows[R];
   for (int r = 0; r < R; r++) {
-    rows[r] = run.d_output + static_cast<std::ptrdiff_t>(run.schedule.number(m + r, s)) * args.P;
+    rows[r] = run.d_output + static_cast<std::ptrdiff_t>(run.schedule.number(block.row[r], s)) * args.P;
   }
   Tile<R> tile;
   tile.clear();
@@ -171,18 +176,19 @@ static void projection_gradient_tile(const Backward& run, int s, int m, int pane
       if (args.layer_norm) {
         store(work + static_cast<std::ptrdiff_t>(r) * 2 * args.H + unit, tile.sum[r][j], n);
       } else {
-        squashed_backward(run, s, m + r, unit, tile.sum[r][j], n);
+        squashed_backward(run, s, block.row[r], unit, tile.sum[r][j], n);
       }
     }
   }
 }
 
 template <int R>
-static void projection_gradient_tile_of(int rows, const Backward& run, int s, int m, int panel, float* work) {
-  if (rows == R) {
-    projection_gradient_tile<R>(run, s, m, panel, work);
+static void projection_gradient_tile_of(const Backward& run, int s, const RowBlock& block, int panel,
+                                        float* work) {
+  if (block.count == R) {
+    projection_gradient_tile<R>(run, s, block, panel, work);
   } else if constexpr (R > 1) {
-    projection_gradient_tile_of<R - 1>(rows, run, s, m, panel, work);
+    projection_gradient_tile_of<R - 1>(run, s, block, panel, work);
   }
 }
 
@@ -194,28 +200,28 @@ static void backward_step(const Backward& run, const Share& mine, int s) {
   if (args.P == 0 && !args.layer_norm) {
     for (int i = mine.panel0; i < mine.panel1; i++) {
       const int panel = (s & 1) == 0 ? i : mine.panel0 + mine.panel1 - 1 - i;
-      for (int m = mine.row0 * kRows; m < active; m += mine.row_step * kRows) {
-        gradient_tile_of<kRows>(rows_in_block(active, m), run, Stage::plain, s, m, panel, nullptr);
+      for (RowBlocks rows(mine, active); rows.next();) {
+        gradient_tile_of<kRows>(run, Stage::plain, s, rows.block, panel, nullptr);
       }
     }
     return;
   }
   // Whole rows in stages; these are shared out by rows, so that a thread meets nobody.
   float* work = run.rows + static_cast<std::size_t>(mine.index) * kRows * 2 * args.H;
-  for (int m = mine.row0 * kRows; m < active; m += mine.row_step * kRows) {
-    const int rows = rows_in_block(active, m);
+  for (RowBlocks rows(mine, active); rows.next();) {
     const Stage stage = args.P > 0 ? Stage::projected : Stage::normalized;
     for (int panel = 0; panel < panels_of(args.R()); panel++) {
-      gradient_tile_of<kRows>(rows, run, stage, s, m, panel, work);
+      gradient_tile_of<kRows>(run, stage, s, rows.block, panel, work);
     }
     if (args.P > 0) {
       for (int panel = 0; panel < panels_of(args.H); panel++) {
-        projection_gradient_tile_of<kRows>(rows, run, s, m, panel, work);
+        projection_gradient_tile_of<kRows>(run, s, rows.block, panel, work);
       }
     }
     if (args.layer_norm) {
-      for (int r = 0; r < rows; r++)
-        normalized_gradient_row(run, s, m + r, work + r * 2 * static_cast<std::ptrdiff_t>(args.H));
+      for (int r = 0; r < rows.block.count; r++)
+        normalized_gradient_row(run, s, rows.block.row[r],
+                                work + r * 2 * static_cast<std::ptrdiff_t>(args.H));
     }
   }
 }
@@ -259,8 +265,8 @@ static void backward_share(void* data, int index, int count) {
   }
   if (args.dh0 != nullptr) {
     for (int panel = mine.panel0; panel < mine.panel1; panel++) {
-      for (int m = mine.row0 * kRows; m < args.B; m += mine.row_step * kRows) {
-        gradient_tile_of<kRows>(rows_in_block(args.B, m), run, Stage::initial, -1, m, panel, nullptr);
+      for (RowBlocks rows(mine, args.B); rows.next();) {
+        gradient_tile_of<kRows>(run, Stage::initial, -1, rows.block, panel, nullptr);
       }
     }
   }
@@ -275,26 +281,20 @@ static void backward_share(void* data, int index, int count) {
 
 #include "parameter_gradients.inl.h"
 
-static void lstm_backward_one(const Context& context, const LstmArgs& args) {
-  if (args.B == 0) return;
+static void prepare_backward(const Context& context, const LstmArgs& args, int threads, Backward& run) {
   Arena& arena = *context.arena;
   const std::size_t B = args.B, H = args.H, R = args.R();
-  const double work = 4.0 * H * R * B * args.T;
-  const int threads = useful_threads(context, work);
-  Backward run = {};
   run.context = &context;
   run.args = &args;
   run.schedule = make_schedule(context, args);
   run.cache = cache_sections(args, args.cache);
-  run.by_units = share_by_units(args, threads);
+  run.by_units = share_by_units(context, args, threads);
   const std::size_t N = run.schedule.rows();
-  run.hidden_panels =
-      arena.take<float>(static_cast<std::size_t>(panels_of(args.R())) * kPanelColumns * 4 * H);
+  run.hidden_panels = arena.take<float>(packed_b_length(4 * args.H, args.R()));
   run.dc = arena.take<float>(B * H);
   if (args.zoneout_hidden.any()) run.carry = arena.take<float>(B * R);
   if (args.P > 0) {
-    run.projection_panels =
-        arena.take<float>(static_cast<std::size_t>(panels_of(args.H)) * kPanelColumns * args.P);
+    run.projection_panels = arena.take<float>(packed_b_length(args.P, args.H));
     run.d_output = arena.take<float>(N * args.P);
   }
   if (args.dweights.peephole != nullptr) run.raw_cell = arena.take<float>(N * H);
@@ -307,12 +307,21 @@ static void lstm_backward_one(const Context& context, const LstmArgs& args) {
   const std::size_t longest = H > R ? H : R;
   run.zeros = arena.take<float>(longest);
   std::memset(run.zeros, 0, sizeof(float) * longest);
-  context.pool->run(threads, backward_share, &run);
-  parameter_gradients(run);
 }
 
+// The time loops of a pair run at once; what follows them adds to gradients that the two may share, and goes
+// in order.
 static void lstm_backward(const Context& context, const LstmArgs* directions, int count) {
-  for (int d = 0; d < count; d++) lstm_backward_one(context, directions[d]);
+  for (int d = 0; d < count; d += 2) {
+    PairRun<Backward> pair = {};
+    pair.count = count - d < 2 ? 1 : 2;
+    const int threads = pair_threads(context, directions + d, pair.count);
+    for (int i = 0; i < pair.count; i++) {
+      prepare_backward(context, directions[d + i], threads_of_one(threads, pair.count), pair.runs[i]);
+    }
+    context.pool->run(threads, pair_share<Backward, backward_share>, &pair);
+    for (int i = 0; i < pair.count; i++) parameter_gradients(pair.runs[i]);
+  }
 }
 
 }  // namespace lstm_native::LSTM_TARGET

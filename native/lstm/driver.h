@@ -95,15 +95,15 @@ BRICK std::ptrdiff_t row_stride(int n) {
   return (lines % 4 == 0 ? lines + 1 : lines) * 16;
 }
 
-// How a call is shared out. By rows: each thread takes sequences through all steps and meets nobody. By
-// units: each thread keeps its slice of the weights in its own cache, and all meet after each step to
-// exchange h.
+// How a call is shared out. By rows: each thread takes every count-th sequence through all steps and meets
+// nobody; since rows are ordered by length, all have about the same to do. By units: each thread keeps its
+// slice of the weights in its own cache, and all meet after each step to exchange h.
 struct Share {
   bool by_units;
   int index, count;
   int unit0, unit1;    // blocks of kWidth units
   int panel0, panel1;  // panels of kPanelColumns
-  int row0, row_step;  // blocks of kRows rows: row0, row0 + row_step, ...
+  int row0, row_step;  // rows row0, row0 + row_step, ...
 
   static BRICK_MEMBER Share of(bool by_units, int unit_count, int panel_count, int index, int count) {
     Share s = {by_units, index, count, 0, unit_count, 0, panel_count, 0, 1};
@@ -118,10 +118,34 @@ struct Share {
   }
 };
 
-// Sequences are shared out where each thread gets a tile's worth of them, or where a step needs whole rows.
-BRICK bool share_by_units(const LstmArgs& args, int threads) {
-  return threads > 1 && args.P == 0 && !args.layer_norm && args.B < threads * 4;
-}
+// Up to kRows rows that go through a tile together.
+struct RowBlock {
+  int count;
+  int row[kRows];
+};
+
+// A thread's rows of the first `active`, in as few blocks as possible and these as even as possible.
+struct RowBlocks {
+  RowBlock block;
+
+  BRICK_MEMBER RowBlocks(const Share& share, int active) : share_(share) {
+    rows_ = active > share.row0 ? (active - share.row0 + share.row_step - 1) / share.row_step : 0;
+    blocks_ = (rows_ + kRows - 1) / kRows;
+  }
+
+  BRICK_MEMBER bool next() {
+    if (index_ == blocks_) return false;
+    const int first = rows_ * index_ / blocks_;
+    index_++;
+    block.count = rows_ * index_ / blocks_ - first;
+    for (int r = 0; r < block.count; r++) block.row[r] = share_.row0 + (first + r) * share_.row_step;
+    return true;
+  }
+
+ private:
+  const Share& share_;
+  int rows_, blocks_, index_ = 0;
+};
 
 BRICK const float* input_row(const LstmArgs& args, const Schedule& schedule, int r, int s) {
   return args.x + schedule.order[r] * args.x_batch_stride + schedule.time(r, s) * args.x_time_stride;

@@ -101,23 +101,23 @@ BRICK void emit_units(const Forward& run, int s, int r, int unit, V o, V squasha
   }
 }
 
-// Step s of rows [m, m + R) and block of units u.
+// Step s of a block of rows and a block of units u.
 template <int R>
-static void step_tile(const Forward& run, int s, int m, int u) {
+static void step_tile(const Forward& run, int s, const RowBlock& block, int u) {
   const LstmArgs& args = *run.args;
   const int unit = u * kWidth, n = args.H - unit;
   const float* rows[R];
   Tile<R> tile;
   if (run.input_in_step) {
     tile.start(run.weights.bias + u * kPanelColumns);
-    for (int r = 0; r < R; r++) rows[r] = input_row(args, run.schedule, m + r, s);
+    for (int r = 0; r < R; r++) rows[r] = input_row(args, run.schedule, block.row[r], s);
     tile.multiply(RowsOfA{rows}, run.weights.input + static_cast<std::size_t>(u) * args.I * kPanelColumns,
                   args.I);
   } else {
-    for (int r = 0; r < R; r++) rows[r] = run.sums_row(s, m + r) + unit;
+    for (int r = 0; r < R; r++) rows[r] = run.sums_row(s, block.row[r]) + unit;
     tile.load_rows(rows, gate_columns(n, args.H));
   }
-  for (int r = 0; r < R; r++) rows[r] = run.hidden_row(s, m + r);
+  for (int r = 0; r < R; r++) rows[r] = run.hidden_row(s, block.row[r]);
   tile.multiply(RowsOfA{rows}, run.weights.hidden + static_cast<std::size_t>(u) * args.R() * kPanelColumns,
                 args.R());
 
@@ -127,31 +127,36 @@ static void step_tile(const Forward& run, int s, int m, int u) {
   tile.store_rows(out, neighbouring_columns(kPanelColumns));
   for (int r = 0; r < R; r++) {
     V c, o;
-    finish_units(run, s, m + r, unit, out[r], kWidth, &c, &o, n);
-    emit_units(run, s, m + r, unit, o, c, n);
+    finish_units(run, s, block.row[r], unit, out[r], kWidth, &c, &o, n);
+    emit_units(run, s, block.row[r], unit, o, c, n);
   }
 }
 
 template <int R>
-static void step_tile_of(int rows, const Forward& run, int s, int m, int u) {
-  if (rows == R) {
-    step_tile<R>(run, s, m, u);
+static void step_tile_of(const Forward& run, int s, const RowBlock& block, int u) {
+  if (block.count == R) {
+    step_tile<R>(run, s, block, u);
   } else if constexpr (R > 1) {
-    step_tile_of<R - 1>(rows, run, s, m, u);
+    step_tile_of<R - 1>(run, s, block, u);
   }
 }
 
-// The input's share of the sums, of rows [m, m + R) of step s: bias + x·W_ihᵀ, or with layer normalisation
-// x·W_ihᵀ alone.
+// Rows of an input product: any steps, since none waits for another.
+struct InputBlock {
+  int count;
+  int row[kRows], step[kRows];
+};
+
+// The input's share of the sums: bias + x·W_ihᵀ, or with layer normalisation x·W_ihᵀ alone.
 template <int R>
-static void input_tile(const Forward& run, int s, int m, int u) {
+static void input_tile(const Forward& run, const InputBlock& block, int u) {
   const LstmArgs& args = *run.args;
   const int unit = u * kWidth;
   const float* rows[R];
   float* out[R];
   for (int r = 0; r < R; r++) {
-    rows[r] = input_row(args, run.schedule, m + r, s);
-    out[r] = run.sums_row(s, m + r) + unit;
+    rows[r] = input_row(args, run.schedule, block.row[r], block.step[r]);
+    out[r] = run.sums_row(block.step[r], block.row[r]) + unit;
   }
   Tile<R> tile;
   if (args.layer_norm) {
@@ -165,24 +170,27 @@ static void input_tile(const Forward& run, int s, int m, int u) {
 }
 
 template <int R>
-static void input_tile_of(int rows, const Forward& run, int s, int m, int u) {
-  if (rows == R) {
-    input_tile<R>(run, s, m, u);
+static void input_tile_of(const Forward& run, const InputBlock& block, int u) {
+  if (block.count == R) {
+    input_tile<R>(run, block, u);
   } else if constexpr (R > 1) {
-    input_tile_of<R - 1>(rows, run, s, m, u);
+    input_tile_of<R - 1>(run, block, u);
   }
 }
 
-BRICK int rows_in_block(int active, int m) { return active - m < kRows ? active - m : kRows; }
-
 static void input_product(const Forward& run, const Share& mine, int s0, int s1) {
   for (int u = mine.unit0; u < mine.unit1; u++) {
+    InputBlock block = {};
     for (int s = s0; s < s1; s++) {
-      const int active = run.schedule.active[s];
-      for (int m = mine.row0 * kRows; m < active; m += mine.row_step * kRows) {
-        input_tile_of<kRows>(rows_in_block(active, m), run, s, m, u);
+      for (int r = mine.row0; r < run.schedule.active[s]; r += mine.row_step) {
+        block.row[block.count] = r;
+        block.step[block.count] = s;
+        if (++block.count < kRows) continue;
+        input_tile<kRows>(run, block, u);
+        block.count = 0;
       }
     }
+    input_tile_of<kRows>(run, block, u);
   }
 }
 
@@ -192,8 +200,8 @@ static void plain_step(const Forward& run, const Share& mine, int s) {
   const int active = run.schedule.active[s];
   for (int i = mine.unit0; i < mine.unit1; i++) {
     const int u = (s & 1) == 0 ? i : mine.unit0 + mine.unit1 - 1 - i;
-    for (int m = mine.row0 * kRows; m < active; m += mine.row_step * kRows) {
-      step_tile_of<kRows>(rows_in_block(active, m), run, s, m, u);
+    for (RowBlocks rows(mine, active); rows.next();) {
+      step_tile_of<kRows>(run, s, rows.block, u);
     }
   }
 }
@@ -201,36 +209,36 @@ static void plain_step(const Forward& run, const Share& mine, int s) {
 #include "normalized_forward.inl.h"
 
 template <int R>
-static void projection_tile(const Forward& run, int s, int m, int panel) {
+static void projection_tile(const Forward& run, int s, const RowBlock& block, int panel) {
   const LstmArgs& args = *run.args;
   const int first = panel * kPanelColumns;
   const float* rows[R];
-  for (int r = 0; r < R; r++) rows[r] = run.squashed_row(s, m + r);
+  for (int r = 0; r < R; r++) rows[r] = run.squashed_row(s, block.row[r]);
   Tile<R> tile;
   tile.clear();
   tile.multiply(RowsOfA{rows}, run.weights.projection + static_cast<std::size_t>(first) * args.H, args.H);
   for (int r = 0; r < R; r++) {
     for (int j = 0; j < 4; j++) {
       const int column = first + j * kWidth;
-      if (column < args.P) output_units(run, s, m + r, column, tile.sum[r][j], args.P - column);
+      if (column < args.P) output_units(run, s, block.row[r], column, tile.sum[r][j], args.P - column);
     }
   }
 }
 
 template <int R>
-static void projection_tile_of(int rows, const Forward& run, int s, int m, int panel) {
-  if (rows == R) {
-    projection_tile<R>(run, s, m, panel);
+static void projection_tile_of(const Forward& run, int s, const RowBlock& block, int panel) {
+  if (block.count == R) {
+    projection_tile<R>(run, s, block, panel);
   } else if constexpr (R > 1) {
-    projection_tile_of<R - 1>(rows, run, s, m, panel);
+    projection_tile_of<R - 1>(run, s, block, panel);
   }
 }
 
 static void projection_step(const Forward& run, const Share& mine, int s) {
   const int active = run.schedule.active[s];
   for (int panel = 0; panel < panels_of(run.args->P); panel++) {
-    for (int m = mine.row0 * kRows; m < active; m += mine.row_step * kRows) {
-      projection_tile_of<kRows>(rows_in_block(active, m), run, s, m, panel);
+    for (RowBlocks rows(mine, active); rows.next();) {
+      projection_tile_of<kRows>(run, s, rows.block, panel);
     }
   }
 }
@@ -287,7 +295,7 @@ static void forward_share(void* data, int index, int count) {
 
 // Steps whose input product fits beside the weights in L2.
 BRICK int steps_per_chunk(const LstmArgs& args) {
-  const std::size_t bytes_per_step = sizeof(float) * 4 * static_cast<std::size_t>(args.H) * args.B;
+  const std::size_t bytes_per_step = sizeof(float) * 4 * static_cast<std::size_t>(args.H) * args.B + 1;
   const std::size_t steps = (std::size_t{256} << 10) / bytes_per_step;
   return steps < 1 ? 1 : steps > static_cast<std::size_t>(args.T) ? args.T : static_cast<int>(steps);
 }
@@ -301,17 +309,13 @@ BRICK bool multiply_input_in_step(const LstmArgs& args) {
   return args.I <= 8 || (args.B >= kRows && weight_bytes <= (std::size_t{512} << 10));
 }
 
-static void lstm_forward_one(const Context& context, const LstmArgs& args) {
-  if (args.B == 0) return;
+static void prepare_forward(const Context& context, const LstmArgs& args, int threads, Forward& run) {
   Arena& arena = *context.arena;
   const std::size_t B = args.B, H = args.H, R = args.R();
-  const double work = 4.0 * H * (args.I + R) * B * args.T;
-  const int threads = useful_threads(context, work);
-  Forward run = {};
   run.args = &args;
   run.schedule = make_schedule(context, args);
   if (args.cache != nullptr) run.cache = cache_sections(args, args.cache);
-  run.by_units = share_by_units(args, threads);
+  run.by_units = share_by_units(context, args, threads);
   run.input_in_step = multiply_input_in_step(args);
   run.chunk = args.T < 1 ? 1 : steps_per_chunk(args);
   // Packed weights are read, never written, so the cast gives nothing away.
@@ -329,11 +333,18 @@ static void lstm_forward_one(const Context& context, const LstmArgs& args) {
   run.zeros = arena.take<float>(longest);
   std::memset(run.zeros, 0, sizeof(float) * longest);
   if (args.layer_norm) run.rows = arena.take<float>(threads * kRows * 10 * H);
-  context.pool->run(threads, forward_share, &run);
 }
 
 static void lstm_forward(const Context& context, const LstmArgs* directions, int count) {
-  for (int d = 0; d < count; d++) lstm_forward_one(context, directions[d]);
+  for (int d = 0; d < count; d += 2) {
+    PairRun<Forward> pair = {};
+    pair.count = count - d < 2 ? 1 : 2;
+    const int threads = pair_threads(context, directions + d, pair.count);
+    for (int i = 0; i < pair.count; i++) {
+      prepare_forward(context, directions[d + i], threads_of_one(threads, pair.count), pair.runs[i]);
+    }
+    context.pool->run(threads, pair_share<Forward, forward_share>, &pair);
+  }
 }
 
 }  // namespace lstm_native::LSTM_TARGET

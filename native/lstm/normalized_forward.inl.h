@@ -41,15 +41,16 @@ static void normalized_row(const Forward& run, int s, int r, float* hidden_hat, 
 }
 
 template <int R>
-static void normalized_block(const Forward& run, int s, int m, float* work) {
+static void normalized_block(const Forward& run, int s, const RowBlock& block, float* work) {
   const LstmArgs& args = *run.args;
   const std::ptrdiff_t H = args.H;
   const float* rows[R];
   float* hidden_hat[R];
   for (int r = 0; r < R; r++) {
-    rows[r] = run.hidden_row(s, m + r);
-    hidden_hat[r] = args.cache == nullptr ? work + r * 10 * H + 6 * H
-                                          : run.cache.hidden_hat + 4 * H * run.schedule.number(m + r, s);
+    rows[r] = run.hidden_row(s, block.row[r]);
+    hidden_hat[r] = args.cache == nullptr
+                        ? work + r * 10 * H + 6 * H
+                        : run.cache.hidden_hat + 4 * H * run.schedule.number(block.row[r], s);
   }
   for (int u = 0; u < unit_blocks(args.H); u++) {
     float* out[R];
@@ -60,22 +61,22 @@ static void normalized_block(const Forward& run, int s, int m, float* work) {
                   args.R());
     tile.store_rows(out, gate_columns(args.H - u * kWidth, H));
   }
-  for (int r = 0; r < R; r++) normalized_row(run, s, m + r, hidden_hat[r], work + r * 10 * H);
+  for (int r = 0; r < R; r++) normalized_row(run, s, block.row[r], hidden_hat[r], work + r * 10 * H);
 }
 
 template <int R>
-static void normalized_block_of(int rows, const Forward& run, int s, int m, float* work) {
-  if (rows == R) {
-    normalized_block<R>(run, s, m, work);
+static void normalized_block_of(const Forward& run, int s, const RowBlock& block, float* work) {
+  if (block.count == R) {
+    normalized_block<R>(run, s, block, work);
   } else if constexpr (R > 1) {
-    normalized_block_of<R - 1>(rows, run, s, m, work);
+    normalized_block_of<R - 1>(run, s, block, work);
   }
 }
 
 static void normalized_step(const Forward& run, const Share& mine, int s) {
   const int active = run.schedule.active[s];
   float* work = run.rows + static_cast<std::size_t>(mine.index) * kRows * 10 * run.args->H;
-  for (int m = mine.row0 * kRows; m < active; m += mine.row_step * kRows) {
-    normalized_block_of<kRows>(rows_in_block(active, m), run, s, m, work);
+  for (RowBlocks rows(mine, active); rows.next();) {
+    normalized_block_of<kRows>(run, s, rows.block, work);
   }
 }

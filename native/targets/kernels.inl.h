@@ -19,6 +19,7 @@
 #include "../lstm/packing.h"
 #include "../lstm/pointwise.h"
 #include "../lstm/driver.h"
+#include "../lstm/sharing.h"
 #include "../lstm/forward.h"
 #include "../lstm/backward.h"
 #include "table.inl.h"
