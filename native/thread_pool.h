@@ -1,7 +1,7 @@
 // The process's one pool of worker threads. Idle workers sleep; nothing spins between calls.
 #pragma once
 #include <atomic>
-#include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -13,32 +13,45 @@ using Task = void (*)(void* data, int index, int count);
 
 class ThreadPool {
  public:
+  // Never destroyed: when the process exits, a worker may still be inside a task of a JavaScript thread that was ended.
   static ThreadPool& instance();
 
-  // Runs task(data, 0..count-1) and returns when all have ended. If the pool is at work for another
-  // JavaScript thread, or has fewer workers, it runs on fewer threads: `count` as the task sees it says how
-  // many.
+  // Runs task(data, 0..count-1) and returns when all have ended. If the pool is at work for another JavaScript
+  // thread, or has fewer workers, it runs on fewer threads: `count` as the task sees it says how many.
   void run(int count, Task task, void* data);
 
  private:
+  struct Job {
+    Task task;
+    void* data;
+    int count;
+    int caller_cpu;
+  };
+  // A worker sleeps on its own slot, so that a task wakes only those it needs.
+  struct Worker {
+    alignas(64) std::atomic<const Job*> job{nullptr};
+    std::thread thread;
+  };
+
   ThreadPool() = default;
-  ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
-  void start_workers(int count);
-  void work(int index);
+  int start_workers(int count);
+  void work(Worker& worker, int index);
 
   std::mutex busy_;  // held by the JavaScript thread that uses the workers
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::vector<std::thread> workers_;
-  Task task_ = nullptr;
-  void* data_ = nullptr;
-  int count_ = 0;
-  unsigned long generation_ = 0;
-  bool stopping_ = false;
-  std::atomic<int> running_{0};
+  std::vector<std::unique_ptr<Worker>> workers_;
+  alignas(64) std::atomic<int> running_{0};
 };
+
+// Tells the CPU that this is a loop that waits.
+inline void pause_briefly() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
 
 // Where the threads of one task wait for each other between dependent steps. It spins, since the wait is
 // shorter than a sleep would be, and yields once it has spun longer than a step should take.
@@ -56,7 +69,7 @@ class Barrier {
     }
     for (int spins = 0; phase_.load(std::memory_order_acquire) == phase; spins++) {
       if (spins < kSpins) {
-        pause();
+        pause_briefly();
       } else {
         std::this_thread::yield();
       }
@@ -65,14 +78,6 @@ class Barrier {
 
  private:
   static constexpr int kSpins = 2000;  // some 40 µs, after which the peer has probably lost its core
-
-  static void pause() {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("yield");
-#endif
-  }
 
   alignas(64) std::atomic<int> arrived_{0};
   alignas(64) std::atomic<unsigned> phase_{0};
