@@ -157,6 +157,16 @@ describe('compile', () => {
     expectSame(plan.predictSync(x), before)
   })
 
+  it('writes into the tensor it is given', () => {
+    const plan = compile(makeModel({}))
+    const x = randomInput([2, 4, 3])
+    const output = tensor(new Float32Array(8), { shape: [2, 4] })
+    expect(plan.predictSync(x, { output })).toBe(output)
+    expectSame(output, plan.predictSync(x))
+    const narrow = tensor(new Float32Array(8), { shape: [8] })
+    expect(() => plan.predictSync(x, { output: narrow })).toThrow(/output of shape \[2,4\], got \[8\]/)
+  })
+
   it('runs a float64 model on the reference', () => {
     const layer = new LSTM({ inputSize: 2, hiddenSize: 3, seed: 1, dataType: 'float64' })
     const x = tensor(Float64Array.of(1, 2, 3, 4), { shape: [1, 2, 2] })

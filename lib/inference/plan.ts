@@ -14,6 +14,11 @@ export interface PredictOptions {
    * returned beside the output.
    */
   state?: Tensor | null
+  /**
+   * Where to write the result, of the result's shape: saves the memory of a new one, which for large results costs as
+   * much as a thread gains. Default: a new tensor.
+   */
+  output?: Tensor
 }
 
 /**
@@ -71,28 +76,41 @@ export class Plan {
   predictSync(x: Tensor, options?: PredictOptions): Tensor
   predictSync(x: Tensor, options?: PredictOptions): Tensor | { output: Tensor; state: Tensor } {
     const [B, T] = this.#requireInput(x)
-    if (options) refuseUnknownOptions('predictSync', options, ['lengths', 'state'])
+    if (options) refuseUnknownOptions('predictSync', options, ['lengths', 'output', 'state'])
     const lengths = options?.lengths
     const state = options?.state
     const isStateful = state !== undefined
-    const y = this.#floats(this.#endsInOneStep ? B * this.outputSize : B * T * this.outputSize)
+    const output = options?.output ? this.#requireOutput(options.output, B, T) : this.#newOutput(B, T)
     const finalState = isStateful ? this.#floats(B * this.stateSize) : undefined
     this.#kernels.runPlan({
       plan: this.#plan,
       B,
       T,
       x: x.array as FloatArray | Int32Array,
-      y,
+      y: output.array as FloatArray,
       lengths: lengths && this.#requireLengths(lengths, B, T),
       initialState: state ? this.#requireState(state, B) : undefined,
       finalState,
     })
-    const output = new Tensor(this.#endsInOneStep ? [B, this.outputSize] : [B, T, this.outputSize], y)
     return finalState ? { output, state: new Tensor([B, this.stateSize], finalState) } : output
   }
 
   #floats(length: number): FloatArray {
     return this.#like instanceof Float64Array ? new Float64Array(length) : new Float32Array(length)
+  }
+
+  #newOutput(B: number, T: number): Tensor {
+    if (this.#endsInOneStep) return new Tensor([B, this.outputSize], this.#floats(B * this.outputSize))
+    return new Tensor([B, T, this.outputSize], this.#floats(B * T * this.outputSize))
+  }
+
+  #requireOutput(output: Tensor, B: number, T: number): Tensor {
+    const expected = this.#endsInOneStep ? [B, this.outputSize] : [B, T, this.outputSize]
+    const isFloat = output.array.constructor === this.#like.constructor
+    if (isFloat && String(output.shape) === String(expected)) return output
+    throw new RangeError(
+      `predict: expected output of shape [${expected}], got [${output.shape}] of ${output.dataType}`,
+    )
   }
 
   #requireInput({ shape, array, dataType }: Tensor): readonly number[] {

@@ -41,6 +41,7 @@ static void blas_share(void* data, int index, int count) {
 static void weight_gradient(const Context& context, int M, int N, int K, const float* gradient,
                             const float* const* rows, float* dweight) {
   if (dweight == nullptr || M == 0 || N == 0 || K == 0) return;
+  if (N <= kThin) return thin_gradient(context, M, N, K, gradient, rows, dweight);
   const double work = static_cast<double>(M) * N * K;
   if (have_openblas() && work >= kBlasWork) {
     BlasRun run = {M,       N, K, gradient, rows, context.arena->take<float>(static_cast<std::size_t>(K) * N),

@@ -58,13 +58,26 @@ static void peephole_gradient(const Backward& run) {
   column_sums(*run.context, {N, H, d_sums + 3 * H, G, run.raw_cell, H, nullptr, d_peephole + 2 * H});
 }
 
+// Both biases have the same gradient.
+static void bias_gradients(const Backward& run) {
+  const LstmArgs& args = *run.args;
+  const int N = run.schedule.rows(), G = 4 * args.H;
+  if (args.dweights.bias_ih == nullptr && args.dweights.bias_hh == nullptr) return;
+  float* sums = run.context->arena->take<float>(G);
+  std::memset(sums, 0, sizeof(float) * G);
+  column_sums(*run.context, {N, G, run.cache.gates, G, nullptr, 0, nullptr, sums});
+  float* const biases[] = {args.dweights.bias_ih, args.dweights.bias_hh};
+  for (float* bias : biases) {
+    for (int j = 0; bias != nullptr && j < G; j++) bias[j] += sums[j];
+  }
+}
+
 static void parameter_gradients(const Backward& run) {
   const LstmArgs& args = *run.args;
   const Context& context = *run.context;
   const int N = run.schedule.rows(), H = args.H, G = 4 * H;
   if (N == 0) return;
-  column_sums(context, {N, G, run.cache.gates, G, nullptr, 0, nullptr, args.dweights.bias_ih});
-  column_sums(context, {N, G, run.cache.gates, G, nullptr, 0, nullptr, args.dweights.bias_hh});
+  bias_gradients(run);
   if (args.dweights.peephole != nullptr) peephole_gradient(run);
   const float* d_input_sums = run.cache.gates;
   const float* d_hidden_sums = run.cache.gates;
@@ -88,11 +101,13 @@ static void parameter_gradients(const Backward& run) {
   weight_gradient(context, G, args.R(), N, d_hidden_sums, previous_hidden_rows(run), args.dweights.weight_hh);
   if (args.P > 0) weight_gradient(context, args.P, H, N, run.d_output, squashed, args.dweights.weight_hr);
   if (d_inputs == nullptr) return;
+  const float* const* d_rows = row_pointers(context, d_input_sums, G, N);
+  if (args.I <= kThin) return thin_product(context, N, args.I, G, d_rows, args.weights.weight_ih, d_inputs);
   Product p = {};
   p.M = N;
   p.N = args.I;
   p.K = G;
-  p.a_rows = row_pointers(context, d_input_sums, G, N);
+  p.a_rows = d_rows;
   p.b_rows = row_pointers(context, args.weights.weight_ih, args.I, G);
   p.c_rows = d_inputs;
   p.accumulate = true;

@@ -16,9 +16,18 @@ BRICK Mask first_lanes(int n) { return n >= kWidth ? kAll : Mask((1u << (n < 0 ?
 BRICK V zero() { return _mm512_setzero_ps(); }
 BRICK V set(float x) { return _mm512_set1_ps(x); }
 BRICK V load(const float* p) { return _mm512_loadu_ps(p); }
-BRICK V load(const float* p, int n) { return _mm512_maskz_loadu_ps(first_lanes(n), p); }
+BRICK V load(const float* p, int n) {
+  return n >= kWidth ? load(p) : _mm512_maskz_loadu_ps(first_lanes(n), p);
+}
 BRICK void store(float* p, V v) { _mm512_storeu_ps(p, v); }
-BRICK void store(float* p, V v, int n) { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
+// Whole vectors unmasked: a masked store, even of all lanes, costs AMD's cores several times a plain one.
+BRICK void store(float* p, V v, int n) {
+  if (n >= kWidth) {
+    store(p, v);
+  } else {
+    _mm512_mask_storeu_ps(p, first_lanes(n), v);
+  }
+}
 BRICK V add(V a, V b) { return _mm512_add_ps(a, b); }
 BRICK V sub(V a, V b) { return _mm512_sub_ps(a, b); }
 BRICK V mul(V a, V b) { return _mm512_mul_ps(a, b); }
@@ -40,7 +49,9 @@ BRICK Mask less(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 BRICK Mask is_nan(V a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }
 BRICK V select(Mask mask, V yes, V no) { return _mm512_mask_blend_ps(mask, no, yes); }
 BRICK float sum(V a) {
-  const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_maskz_extractf32x8_ps(0xff, a, 1));
+  alignas(64) float lanes[kWidth];
+  _mm512_store_ps(lanes, a);
+  const __m256 half = _mm256_add_ps(_mm256_load_ps(lanes), _mm256_load_ps(lanes + 8));
   const __m128 quarter = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
   const __m128 pair = _mm_add_ps(quarter, _mm_movehl_ps(quarter, quarter));
   return _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)));

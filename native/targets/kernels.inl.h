@@ -7,6 +7,7 @@
 #include "../math/activations.h"
 #include "../gemm/tile.h"
 #include "../gemm/gemm.h"
+#include "../gemm/thin.h"
 #include "../gemm/weight_gradient.h"
 #include "../elementwise/elementwise.h"
 #include "../elementwise/functions.h"
