@@ -13,11 +13,13 @@ using Task = void (*)(void* data, int index, int count);
 
 class ThreadPool {
  public:
-  // Never destroyed: when the process exits, a worker may still be inside a task of a JavaScript thread that was ended.
+  // Never destroyed: when the process exits, a worker may still be inside a task of a JavaScript thread that
+  // was ended.
   static ThreadPool& instance();
 
-  // Runs task(data, 0..count-1) and returns when all have ended. If the pool is at work for another JavaScript
-  // thread, or has fewer workers, it runs on fewer threads: `count` as the task sees it says how many.
+  // Runs task(data, 0..count-1) and returns when all have ended. If the pool is at work for another
+  // JavaScript thread, or has fewer workers, it runs on fewer threads: `count` as the task sees it says how
+  // many.
   void run(int count, Task task, void* data);
 
  private:
