@@ -59,7 +59,7 @@ static void product_tile(const ProductRun& run, int k0, int kc, int m, int panel
   if (p.a_rows != nullptr) {
     const float* rows[R];
     for (int r = 0; r < R; r++) rows[r] = p.a_rows[m + r] + k0;
-    tile.multiply(RowsOfA{rows}, b, kc);
+    tile.multiply_columns(RowsOfA{rows}, b, kc, p.N - panel * kPanelColumns);
   } else {
     tile.multiply(PackedRowsOfA<R>{run.a_blocks + static_cast<std::size_t>(m / kRows) * kChunk * kRows}, b,
                   kc);

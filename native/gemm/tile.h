@@ -100,10 +100,26 @@ struct Tile {
   // sum[r][j] += Σ_k a(r, k)·panel[k][j]
   template <typename A>
   BRICK_MEMBER void multiply(A a, const float* panel, int K) {
+    multiply_vectors<4>(a, panel, K);
+  }
+
+  // The same where only the first `columns` of the panel are wanted: half the work if they fit two vectors.
+  template <typename A>
+  BRICK_MEMBER void multiply_columns(A a, const float* panel, int K, int columns) {
+    if (columns <= 2 * kWidth) {
+      multiply_vectors<2>(a, panel, K);
+    } else {
+      multiply_vectors<4>(a, panel, K);
+    }
+  }
+
+ private:
+  template <int kVectors, typename A>
+  BRICK_MEMBER void multiply_vectors(A a, const float* panel, int K) {
     for (int k = 0; k < K; k++, panel += kPanelColumns) {
       V row[R];
       for (int r = 0; r < R; r++) row[r] = set(a.at(r, k));
-      for (int j = 0; j < 4; j++) {
+      for (int j = 0; j < kVectors; j++) {
         const V weight = load(panel + j * kWidth);
         for (int r = 0; r < R; r++) sum[r][j] = fma(row[r], weight, sum[r][j]);
       }

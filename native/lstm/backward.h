@@ -109,7 +109,9 @@ BRICK void recurrent_gradient(const Backward& run, int s, const RowBlock& block,
     rows[r] = block.row[r] < alive ? run.hidden_sums_gradient(s, block.row[r]) : nullptr;
   // A dead row reads its neighbour's numbers and drops the result: one tile serves the whole block.
   for (int r = 1; r < R; r++) rows[r] = rows[r] ? rows[r] : rows[0];
-  tile.multiply(RowsOfA{rows}, run.hidden_panels + static_cast<std::size_t>(panel) * kPanelColumns * K, K);
+  tile.multiply_columns(RowsOfA{rows},
+                        run.hidden_panels + static_cast<std::size_t>(panel) * kPanelColumns * K, K,
+                        args.R() - panel * kPanelColumns);
   for (int r = 0; r < R; r++) {
     for (int j = 0; j < 4; j++) tile.sum[r][j] = block.row[r] < alive ? tile.sum[r][j] : zero();
   }
