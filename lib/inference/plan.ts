@@ -21,6 +21,8 @@ export interface PredictOptions {
   output?: Tensor
 }
 
+const optionNames = ['lengths', 'output', 'state']
+
 /**
  * Packs a model for inference. The plan keeps a copy of the parameters as they are now, and runs the model in
  * evaluation mode, in float32 on the back end in use, in float64 on the reference. A row's result does not depend on the
@@ -76,7 +78,7 @@ export class Plan {
   predictSync(x: Tensor, options?: PredictOptions): Tensor
   predictSync(x: Tensor, options?: PredictOptions): Tensor | { output: Tensor; state: Tensor } {
     const [B, T] = this.#requireInput(x)
-    if (options) refuseUnknownOptions('predictSync', options, ['lengths', 'output', 'state'])
+    if (options) refuseUnknownOptions('predictSync', options, optionNames)
     const lengths = options?.lengths
     const state = options?.state
     const isStateful = state !== undefined
@@ -105,11 +107,14 @@ export class Plan {
   }
 
   #requireOutput(output: Tensor, B: number, T: number): Tensor {
+    const { shape } = output
+    const isSized = this.#endsInOneStep
+      ? shape.length === 2 && shape[0] === B && shape[1] === this.outputSize
+      : shape.length === 3 && shape[0] === B && shape[1] === T && shape[2] === this.outputSize
+    if (isSized && output.array.constructor === this.#like.constructor) return output
     const expected = this.#endsInOneStep ? [B, this.outputSize] : [B, T, this.outputSize]
-    const isFloat = output.array.constructor === this.#like.constructor
-    if (isFloat && String(output.shape) === String(expected)) return output
     throw new RangeError(
-      `predict: expected output of shape [${expected}], got [${output.shape}] of ${output.dataType}`,
+      `predict: expected output of shape [${expected}], got [${shape}] of ${output.dataType}`,
     )
   }
 
@@ -143,7 +148,7 @@ export class Plan {
 
   #requireState({ shape, array, dataType }: Tensor, B: number): FloatArray {
     const fits = shape.length === 2 && shape[0] === B && shape[1] === this.stateSize
-    if (fits && array.constructor === this.#floats(0).constructor) return array as FloatArray
+    if (fits && array.constructor === this.#like.constructor) return array as FloatArray
     const expected = `[${B}, ${this.stateSize}]`
     throw new RangeError(
       `predict: expected a state of shape ${expected} from this plan, got [${shape}] of ${dataType}`,
