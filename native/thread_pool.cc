@@ -98,7 +98,9 @@ int ThreadPool::start_workers(int count) {
 void ThreadPool::work(Worker& worker, int index) {
   const FlushDenormals flush;
   for (;;) {
+    looking_.fetch_add(1, std::memory_order_relaxed);
     look_for([&worker] { return worker.job.load(std::memory_order_acquire) != nullptr; });
+    looking_.fetch_sub(1, std::memory_order_relaxed);
     worker.job.wait(nullptr, std::memory_order_acquire);
     const Job job = *worker.job.load(std::memory_order_acquire);
     worker.job.store(nullptr, std::memory_order_relaxed);

@@ -22,6 +22,10 @@ class ThreadPool {
   // many.
   void run(int count, Task task, void* data);
 
+  // Whether this many workers are awake and looking for a task: handing them one costs next to nothing, where
+  // waking them takes as long as a small call.
+  bool awake(int workers) const { return looking_.load(std::memory_order_relaxed) >= workers; }
+
  private:
   struct Job {
     Task task;
@@ -44,6 +48,7 @@ class ThreadPool {
   std::mutex busy_;  // held by the JavaScript thread that uses the workers
   std::vector<std::unique_ptr<Worker>> workers_;
   alignas(64) std::atomic<int> running_{0};
+  std::atomic<int> looking_{0};
 };
 
 // Tells the CPU that this is a loop that waits.

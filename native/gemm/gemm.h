@@ -156,10 +156,17 @@ static void product_share(void* data, int index, int count) {
   }
 }
 
-// Below this many multiplications a second thread costs more than it brings (waking one takes some 10 µs).
+// Multiplications from which a further thread brings more than it costs: when it is awake, and when it must
+// be woken first, which takes some 60 to 100 µs on a virtual machine.
 constexpr double kMultiplicationsPerThread = 2e5;
+constexpr double kMultiplicationsToWake = 1e6;
 
+// Results do not depend on the number of threads, so it may depend on who happens to be awake.
 BRICK int useful_threads(const Context& context, double multiplications) {
+  if (context.threads == 1) return 1;
+  const double least =
+      context.pool->awake(context.threads - 1) ? kMultiplicationsPerThread : kMultiplicationsToWake;
+  if (multiplications < least) return 1;
   const double useful = multiplications / kMultiplicationsPerThread;
   return useful < 1 ? 1 : useful < context.threads ? static_cast<int>(useful) : context.threads;
 }
