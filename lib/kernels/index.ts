@@ -68,6 +68,9 @@ export function setThreads(count: number): void {
 function initialise(): Kernels {
   const asked = process.env.LSTM_NATIVE_BACKEND
   if (asked) return choose(asked as BackendName, `LSTM_NATIVE_BACKEND=${asked}`)
+  // A wrong setting is an error to be seen, not a reason to run without the addon.
+  threadsAsked()
+  sharingAsked()
   try {
     return choose('native', 'the best target of this CPU')
   } catch (error) {
@@ -86,7 +89,7 @@ function choose(name: BackendName, why: string): Kernels {
     if (!native) {
       native = loadNative()
       native.setThreads(threadsAsked())
-      native.setSharing(process.env.LSTM_NATIVE_SHARING ?? 'automatic')
+      native.setSharing(sharingAsked())
     }
     native.setTarget(name === 'native' ? native.available[0] : name)
     active = native
@@ -102,4 +105,11 @@ function threadsAsked(): number {
   const count = Number(asked)
   if (Number.isInteger(count) && count >= 1 && count <= 256) return count
   throw new BackendError(`LSTM_NATIVE_THREADS: expected an integer from 1 to 256, got ${asked}`)
+}
+
+/** `LSTM_NATIVE_SHARING`, or `automatic`, which leaves the choice to the cost model. */
+function sharingAsked(): string {
+  const asked = process.env.LSTM_NATIVE_SHARING || 'automatic'
+  if (['automatic', 'rows', 'units'].includes(asked)) return asked
+  throw new BackendError(`LSTM_NATIVE_SHARING: expected automatic, rows or units, got ${asked}`)
 }

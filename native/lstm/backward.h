@@ -7,10 +7,8 @@
 
 namespace lstm_native::LSTM_TARGET {
 
-struct Backward {
+struct Backward : Window {
   const Context* context;
-  const LstmArgs* args;
-  Schedule schedule;
   Cache cache;
   bool by_units;
   float* hidden_panels;      // [panels of R][4H][kPanelColumns]: W_hh, contracted over the gates
@@ -23,16 +21,11 @@ struct Backward {
   float* d_normalized;       // [N][H] gradient of the normalised cell
   float* cell_hat;           // [N][H] normalised cell before gain and shift
   float* rows;               // [threads][kRows][2H] working rows
-  float* zeros;
   Barrier barrier;
 
   BRICK_MEMBER const float* previous_cell_row(int s, int r) const {
     if (s > 0) return cache.cells + static_cast<std::ptrdiff_t>(schedule.number(r, s - 1)) * args->H;
     return args->c0 ? args->c0 + schedule.order[r] * args->c_stride : zeros;
-  }
-  BRICK_MEMBER const float* previous_output_row(int s, int r) const {
-    if (s > 0) return args->y + output_offset(*args, schedule, r, s - 1);
-    return args->h0 ? args->h0 + schedule.order[r] * args->h_stride : zeros;
   }
   BRICK_MEMBER float* gates_row(int s, int r) const {
     return cache.gates + 4 * static_cast<std::ptrdiff_t>(schedule.number(r, s)) * args->H;
@@ -41,11 +34,6 @@ struct Backward {
   BRICK_MEMBER const float* hidden_sums_gradient(int s, int r) const {
     if (args->layer_norm) return d_hidden_sums + 4 * static_cast<std::ptrdiff_t>(r) * args->H;
     return gates_row(s + 1, r);
-  }
-  BRICK_MEMBER const float* mask_row(const Zoneout& zoneout, int s, int r, int width) const {
-    if (zoneout.mask == nullptr) return nullptr;
-    const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(schedule.order[r]) * args->T + schedule.time(r, s);
-    return zoneout.mask + row * width;
   }
 };
 

@@ -155,4 +155,22 @@ BRICK std::ptrdiff_t output_offset(const LstmArgs& args, const Schedule& schedul
   return schedule.order[r] * args.y_batch_stride + schedule.time(r, s) * args.y_time_stride;
 }
 
+// What both passes know of the window they run over, and the rows both read.
+struct Window {
+  const LstmArgs* args;
+  Schedule schedule;
+  float* zeros;  // [max(H, R)], the states that are not given
+
+  BRICK_MEMBER const float* previous_output_row(int s, int r) const {
+    if (s > 0) return args->y + output_offset(*args, schedule, r, s - 1);
+    return args->h0 ? args->h0 + schedule.order[r] * args->h_stride : zeros;
+  }
+  // Row (b, t) of a [B, T, width] mask.
+  BRICK_MEMBER const float* mask_row(const Zoneout& zoneout, int s, int r, int width) const {
+    if (zoneout.mask == nullptr) return nullptr;
+    const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(schedule.order[r]) * args->T + schedule.time(r, s);
+    return zoneout.mask + row * width;
+  }
+};
+
 }  // namespace lstm_native::LSTM_TARGET

@@ -7,9 +7,7 @@
 
 namespace lstm_native::LSTM_TARGET {
 
-struct Forward {
-  const LstmArgs* args;
-  Schedule schedule;
+struct Forward : Window {
   Cache cache;
   bool by_units;
   bool input_in_step;
@@ -20,7 +18,6 @@ struct Forward {
   std::ptrdiff_t hidden_stride;
   float* cells;     // [B][H], inference
   float* squashed;  // [B][H], inference with a projection
-  float* zeros;     // [max(H, R)]
   float* rows;      // [threads][kRows][10H], layer normalisation's working rows
   Barrier barrier;
 
@@ -41,19 +38,9 @@ struct Forward {
     if (s > 0) return cell_row(s - 1, r);
     return args->c0 ? args->c0 + schedule.order[r] * args->c_stride : zeros;
   }
-  BRICK_MEMBER const float* previous_output_row(int s, int r) const {
-    if (s > 0) return args->y + output_offset(*args, schedule, r, s - 1);
-    return args->h0 ? args->h0 + schedule.order[r] * args->h_stride : zeros;
-  }
   BRICK_MEMBER float* squashed_row(int s, int r) const {
     if (args->cache == nullptr) return squashed + static_cast<std::ptrdiff_t>(r) * args->H;
     return cache.squashed + static_cast<std::ptrdiff_t>(schedule.number(r, s)) * args->H;
-  }
-  // Row (b, t) of a [B, T, width] mask.
-  BRICK_MEMBER const float* mask_row(const Zoneout& zoneout, int s, int r, int width) const {
-    if (zoneout.mask == nullptr) return nullptr;
-    const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(schedule.order[r]) * args->T + schedule.time(r, s);
-    return zoneout.mask + row * width;
   }
 };
 
