@@ -13,10 +13,11 @@ constexpr int kChunk = 512;  // a panel of B is 128 KB at 16 lanes: it stays in 
 // C = A·B, or C += A·B. A and B come by rows, or transposed as a dense matrix.
 struct Product {
   int M, N, K;
-  const float* const* a_rows;  // [M] pointers to rows of A; or null and then
+  const float* const* a_rows;  // [M] pointers to rows of A, whole or in pieces; or null and then
   const float* a_transposed;   // element (m, k) is a_transposed[k * lda + m]
   std::ptrdiff_t lda;
-  const float* const* b_rows;  // [K] pointers to rows of B; or null and then
+  Pieces a_pieces;             // of a_rows; a length of 0: rows are whole
+  const float* const* b_rows;  // [K] pointers to rows of B, null for zeros; or null and then
   const float* b_transposed;   // element (k, n) is b_transposed[n * ldb + k]
   std::ptrdiff_t ldb;
   const float* b_packed;  // or both null, and B was packed before, by pack_b
@@ -58,8 +59,14 @@ static void product_tile(const ProductRun& run, int k0, int kc, int m, int panel
   const float* b = chunk_of_b(run, k0) + static_cast<std::size_t>(panel) * kc * kPanelColumns;
   if (p.a_rows != nullptr) {
     const float* rows[R];
-    for (int r = 0; r < R; r++) rows[r] = p.a_rows[m + r] + k0;
-    tile.multiply_columns(RowsOfA{rows}, b, kc, p.N - panel * kPanelColumns);
+    if (p.a_pieces.length == 0) {
+      for (int r = 0; r < R; r++) rows[r] = p.a_rows[m + r] + k0;
+      tile.multiply_columns(RowsOfA{rows}, b, kc, p.N - panel * kPanelColumns);
+    } else {  // a chunk is a whole number of pieces
+      const std::ptrdiff_t offset = k0 / p.a_pieces.length * p.a_pieces.stride;
+      for (int r = 0; r < R; r++) rows[r] = p.a_rows[m + r] + offset;
+      tile.multiply_pieces(rows, p.a_pieces, b, kc, p.N - panel * kPanelColumns);
+    }
   } else {
     tile.multiply(PackedRowsOfA<R>{run.a_blocks + static_cast<std::size_t>(m / kRows) * kChunk * kRows}, b,
                   kc);

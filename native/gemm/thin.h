@@ -6,10 +6,11 @@ namespace lstm_native::LSTM_TARGET {
 
 constexpr int kThin = 4;  // columns up to which a product counts as thin
 
-// C[m][n] += Σ_k a_rows[m][k]·b[k][n] for n < N <= kThin: one row of A against N columns at a time.
+// C[m][n] += Σ_k a_rows[m][k]·b_rows[k][n] for n < N <= kThin: one row of A against N columns at a time.
 struct ThinProduct {
   int M, N, K;
   const float* const* a_rows;
+  Pieces pieces;         // of a row of A
   const float* columns;  // [N][K], B transposed
   float* const* c_rows;
 };
@@ -21,28 +22,32 @@ static void thin_product_share(void* data, int index, int count) {
   for (int m = first; m < last; m++) {
     for (int n = 0; n < p.N; n++) {
       const float* column = p.columns + static_cast<std::ptrdiff_t>(n) * p.K;
+      const float* a = p.a_rows[m];
       V sums[4] = {zero(), zero(), zero(), zero()};
-      int k = 0;
-      for (; k + kPanelColumns <= p.K; k += kPanelColumns) {
-        for (int j = 0; j < 4; j++) {
-          sums[j] = fma(load(p.a_rows[m] + k + j * kWidth), load(column + k + j * kWidth), sums[j]);
+      for (int k0 = 0; k0 < p.K; k0 += p.pieces.length, a += p.pieces.stride, column += p.pieces.length) {
+        const int length = p.K - k0 < p.pieces.length ? p.K - k0 : p.pieces.length;
+        int k = 0;
+        for (; k + kPanelColumns <= length; k += kPanelColumns) {
+          for (int j = 0; j < 4; j++) {
+            sums[j] = fma(load(a + k + j * kWidth), load(column + k + j * kWidth), sums[j]);
+          }
         }
+        for (; k < length; k += kWidth)
+          sums[0] = fma(load(a + k, length - k), load(column + k, length - k), sums[0]);
       }
-      for (; k < p.K; k += kWidth)
-        sums[0] = fma(load(p.a_rows[m] + k, p.K - k), load(column + k, p.K - k), sums[0]);
       p.c_rows[m][n] += sum(add(add(sums[0], sums[1]), add(sums[2], sums[3])));
     }
   }
 }
 
 static void thin_product(const Context& context, int M, int N, int K, const float* const* a_rows,
-                         const float* b, float* const* c_rows) {
+                         Pieces pieces, const float* const* b_rows, float* const* c_rows) {
   float* columns = context.arena->take<float>(static_cast<std::size_t>(N) * K);
   for (int k = 0; k < K; k++) {
     for (int n = 0; n < N; n++)
-      columns[static_cast<std::ptrdiff_t>(n) * K + k] = b[static_cast<std::ptrdiff_t>(k) * N + n];
+      columns[static_cast<std::ptrdiff_t>(n) * K + k] = b_rows[k] != nullptr ? b_rows[k][n] : 0;
   }
-  ThinProduct product = {M, N, K, a_rows, columns, c_rows};
+  ThinProduct product = {M, N, K, a_rows, pieces, columns, c_rows};
   context.pool->run(useful_threads(context, static_cast<double>(M) * N * K), thin_product_share, &product);
 }
 

@@ -47,6 +47,13 @@ struct PackedRowsOfA {
   BRICK_MEMBER float at(int r, int k) const { return p[k * R + r]; }
 };
 
+// How rows of A lie in memory that are not whole: `length` floats of k side by side, the next ones `stride`
+// on.
+struct Pieces {
+  int length;
+  std::ptrdiff_t stride;
+};
+
 template <int R>
 struct Tile {
   V sum[R][4];
@@ -113,7 +120,30 @@ struct Tile {
     }
   }
 
+  // The same over rows in pieces, all of which lie equally far apart.
+  BRICK_MEMBER void multiply_pieces(const float* const* rows, Pieces pieces, const float* panel, int K,
+                                    int columns) {
+    if (columns <= 2 * kWidth) {
+      multiply_piece_vectors<2>(rows, pieces, panel, K);
+    } else {
+      multiply_piece_vectors<4>(rows, pieces, panel, K);
+    }
+  }
+
  private:
+  template <int kVectors>
+  BRICK_MEMBER void multiply_piece_vectors(const float* const* rows, Pieces pieces, const float* panel,
+                                           int K) {
+    std::ptrdiff_t offset = 0;
+    for (int k = 0; k < K; k += pieces.length, offset += pieces.stride) {
+      const float* piece[R];
+      for (int r = 0; r < R; r++) piece[r] = rows[r] + offset;
+      const int length = K - k < pieces.length ? K - k : pieces.length;
+      multiply_vectors<kVectors>(RowsOfA{piece}, panel + static_cast<std::ptrdiff_t>(k) * kPanelColumns,
+                                 length);
+    }
+  }
+
   template <int kVectors, typename A>
   BRICK_MEMBER void multiply_vectors(A a, const float* panel, int K) {
     for (int k = 0; k < K; k++, panel += kPanelColumns) {
@@ -127,13 +157,15 @@ struct Tile {
   }
 };
 
-// Columns [first, first + kPanelColumns) of a [K, N] matrix whose rows are given by pointers, packed as a
-// panel. Columns past N become zeros.
+// Columns [first, first + kPanelColumns) of a [K, N] matrix whose rows are given by pointers, null for zeros,
+// packed as a panel. Columns past N become zeros.
 static void pack_panel(const float* const* rows, int K, int first, int N, float* panel) {
   const Columns columns = neighbouring_columns(N - first);
   for (int k = 0; k < K; k++, panel += kPanelColumns) {
-    const float* p = rows[k] + first;
-    for (int j = 0; j < 4; j++) store(panel + j * kWidth, load(p + j * kWidth, columns.lanes[j]));
+    for (int j = 0; j < 4; j++) {
+      const V v = rows[k] != nullptr ? load(rows[k] + first + j * kWidth, columns.lanes[j]) : zero();
+      store(panel + j * kWidth, v);
+    }
   }
 }
 

@@ -9,33 +9,54 @@ namespace lstm_native::LSTM_TARGET {
 
 struct Backward : Window {
   const Context* context;
-  Cache cache;
   bool by_units;
-  float* hidden_panels;      // [panels of R][4H][kPanelColumns]: W_hh, contracted over the gates
-  float* projection_panels;  // [panels of H][P][kPanelColumns]
-  float* dc;                 // [B][H] gradient of the cell carried back
-  float* carry;              // [B][R] gradient of h that zoneout passes by the step, or null
-  float* d_output;           // [N][R] gradient of a projection's result, or null
-  float* raw_cell;           // [N][H] ĉ, for the peepholes' gradient under zoneout, or null
-  float* d_hidden_sums;      // [B][4H] gradient of h·W_hhᵀ of the step above, layer normalisation only
-  float* d_normalized;       // [N][H] gradient of the normalised cell
-  float* cell_hat;           // [N][H] normalised cell before gain and shift
-  float* rows;               // [threads][kRows][2H] working rows
+  const float* const* gate_weights;  // [gate_rows] rows of W_hh in the order of the gates' gradients
+  float* hidden_panels;  // [panels of R][gate_rows][kPanelColumns]: W_hh, contracted over the gates
+  const float* const* projection_rows;  // [P] rows of W_hr
+  float* projection_panels;             // [panels of H][P][kPanelColumns]
+  UnitRows dc;                          // [B] gradient of the cell carried back
+  float* carry;                         // [B][R] gradient of h that zoneout passes by the step, or null
+  float* d_output;                      // [N][R] gradient of a projection's result, or null
+  UnitRows raw_cell;                    // [N] ĉ, for the peepholes' gradient, or null
+  float* d_hidden_sums;  // [B][4H] gradient of h·W_hhᵀ of the step above, layer normalisation only
+  float* d_normalized;   // [N][H] gradient of the normalised cell
+  float* cell_hat;       // [N][H] normalised cell before gain and shift
+  float* rows;           // [threads][kRows][2H] working rows
   Barrier barrier;
 
-  BRICK_MEMBER const float* previous_cell_row(int s, int r) const {
-    if (s > 0) return cache.cells + static_cast<std::ptrdiff_t>(schedule.number(r, s - 1)) * args->H;
-    return args->c0 ? args->c0 + schedule.order[r] * args->c_stride : zeros;
+  BRICK_MEMBER const float* previous_cell(int u, int s, int r) const {
+    return s > 0 ? cache.cells.at(u, schedule.number(r, s - 1)) : first_cells.at(u, r);
   }
-  BRICK_MEMBER float* gates_row(int s, int r) const {
-    return cache.gates + 4 * static_cast<std::ptrdiff_t>(schedule.number(r, s)) * args->H;
-  }
-  // What step s + 1 sent back through W_hh.
+  // What step s + 1 sent back through W_hh: a row of gate_pieces.
   BRICK_MEMBER const float* hidden_sums_gradient(int s, int r) const {
     if (args->layer_norm) return d_hidden_sums + 4 * static_cast<std::ptrdiff_t>(r) * args->H;
-    return gates_row(s + 1, r);
+    return cache.gates.at(0, schedule.number(r, s + 1));
   }
 };
+
+// How a row of the gates' gradients lies in memory, as an operand of products: a panel of each block of
+// units, or with layer normalisation whole.
+BRICK Pieces gate_pieces(const Backward& run) {
+  if (run.args->layer_norm) return {4 * run.args->H, 0};
+  return {kPanelColumns, run.cache.gates.block};
+}
+
+BRICK int gate_row_length(const LstmArgs& args) {
+  return args.layer_norm ? 4 * args.H : unit_blocks(args.H) * kPanelColumns;
+}
+
+// Rows of a [4H, K] matrix in the order of gate_pieces; null where a block is filled up.
+static const float* const* gate_ordered_rows(const Backward& run, const float* matrix, int K) {
+  const LstmArgs& args = *run.args;
+  const int length = gate_row_length(args);
+  const float** rows = run.context->arena->take<const float*>(length);
+  for (int k = 0; k < length; k++) {
+    const int unit = k / kPanelColumns * kWidth + k % kWidth, gate = k % kPanelColumns / kWidth;
+    const std::ptrdiff_t row = args.layer_norm ? k : static_cast<std::ptrdiff_t>(gate) * args.H + unit;
+    rows[k] = args.layer_norm || unit < args.H ? matrix + row * K : nullptr;
+  }
+  return rows;
+}
 
 // The gradient of h[s] of n units from column j on: from above (dy), from the next step (`recurrent`), from
 // the final state. Returns that of ĥ; what zoneout passes by goes into the carry. With s = -1 the "step" is
@@ -60,24 +81,25 @@ BRICK V gradient_of_output(const Backward& run, int s, int r, int j, V recurrent
 
 BRICK CellGradient cell_gradient(const Backward& run, int s, int r, int unit) {
   const LstmArgs& args = *run.args;
+  const int u = unit / kWidth, number = run.schedule.number(r, s);
   const float* mask = run.mask_row(args.zoneout_cell, s, r, args.H);
   CellGradient cell;
-  cell.gates = run.gates_row(s, r) + unit;
-  cell.gate_stride = args.H;
-  cell.c_previous = run.previous_cell_row(s, r) + unit;
+  cell.gates = run.cache.gates.at(u, number);
+  cell.gate_stride = run.cache.gate_stride;
+  cell.lanes = run.lanes(unit);
+  cell.c_previous = run.previous_cell(u, s, r);
   cell.peephole = args.weights.peephole ? args.weights.peephole + unit : nullptr;
   cell.peephole_stride = args.H;
   cell.zoneout_mask = mask ? mask + unit : nullptr;
-  cell.dc = run.dc + static_cast<std::ptrdiff_t>(r) * args.H + unit;
-  const std::ptrdiff_t number = run.schedule.number(r, s);
-  cell.raw_cell = run.raw_cell ? run.raw_cell + number * args.H + unit : nullptr;
+  cell.dc = run.dc.at(u, r);
+  cell.raw_cell = run.raw_cell.base ? run.raw_cell.at(u, number) : nullptr;
   return cell;
 }
 
 // From the gradient of o∘tanh(ĉ) to those of the sums, without layer normalisation.
 BRICK void squashed_backward(const Backward& run, int s, int r, int unit, V d_squashed, int n) {
   const CellGradient cell = cell_gradient(run, s, r, unit);
-  const CellActivations a = load_activations(cell, n);
+  const CellActivations a = load_activations(cell);
   const V t = tanh(a.c);
   const V d_raw_cell = mul(mul(d_squashed, a.o), fnma(t, t, set(1.0f)));
   cell_backward(cell, run.args->zoneout_cell, a, mul(d_squashed, t), d_raw_cell, n);
@@ -88,7 +110,7 @@ BRICK void squashed_backward(const Backward& run, int s, int r, int unit, V d_sq
 template <int R>
 BRICK void recurrent_gradient(const Backward& run, int s, const RowBlock& block, int panel, Tile<R>& tile) {
   const LstmArgs& args = *run.args;
-  const int K = 4 * args.H;
+  const int K = gate_row_length(args);
   const int alive = s + 1 < run.schedule.steps ? run.schedule.active[s + 1] : 0;
   tile.clear();
   if (block.row[0] >= alive) return;
@@ -97,9 +119,9 @@ BRICK void recurrent_gradient(const Backward& run, int s, const RowBlock& block,
     rows[r] = block.row[r] < alive ? run.hidden_sums_gradient(s, block.row[r]) : nullptr;
   // A dead row reads its neighbour's numbers and drops the result: one tile serves the whole block.
   for (int r = 1; r < R; r++) rows[r] = rows[r] ? rows[r] : rows[0];
-  tile.multiply_columns(RowsOfA{rows},
-                        run.hidden_panels + static_cast<std::size_t>(panel) * kPanelColumns * K, K,
-                        args.R() - panel * kPanelColumns);
+  tile.multiply_pieces(rows, gate_pieces(run),
+                       run.hidden_panels + static_cast<std::size_t>(panel) * kPanelColumns * K, K,
+                       args.R() - panel * kPanelColumns);
   for (int r = 0; r < R; r++) {
     for (int j = 0; j < 4; j++) tile.sum[r][j] = block.row[r] < alive ? tile.sum[r][j] : zero();
   }
@@ -185,15 +207,16 @@ static void pack_backward(const Backward& run, int index, int count) {
   const LstmArgs& args = *run.args;
   int first, last;
   share(panels_of(args.R()), index, count, &first, &last);
+  const int K = gate_row_length(args);
   for (int panel = first; panel < last; panel++) {
-    pack_columns(args.weights.weight_hh, 4 * args.H, args.R(), panel,
-                 run.hidden_panels + static_cast<std::size_t>(panel) * kPanelColumns * 4 * args.H);
+    pack_panel(run.gate_weights, K, panel * kPanelColumns, args.R(),
+               run.hidden_panels + static_cast<std::size_t>(panel) * kPanelColumns * K);
   }
   if (args.P == 0) return;
   share(panels_of(args.H), index, count, &first, &last);
   for (int panel = first; panel < last; panel++) {
-    pack_columns(args.weights.weight_hr, args.P, args.H, panel,
-                 run.projection_panels + static_cast<std::size_t>(panel) * kPanelColumns * args.P);
+    pack_panel(run.projection_rows, args.P, panel * kPanelColumns, args.H,
+               run.projection_panels + static_cast<std::size_t>(panel) * kPanelColumns * args.P);
   }
 }
 
@@ -206,11 +229,8 @@ static void backward_share(void* data, int index, int count) {
   const std::size_t H = args.H, R = args.R();
   for (int r = index; r < args.B; r += count) {
     const int b = run.schedule.order[r];
-    if (args.dcn != nullptr) {
-      std::memcpy(run.dc + r * H, args.dcn + b * H, sizeof(float) * H);
-    } else {
-      std::memset(run.dc + r * H, 0, sizeof(float) * H);
-    }
+    scatter_units(run.dc, r, args.dcn ? args.dcn + b * H : nullptr, args.H);
+    scatter_units(run.first_cells, r, args.c0 ? args.c0 + b * args.c_stride : nullptr, args.H);
     if (run.carry != nullptr) std::memset(run.carry + r * R, 0, sizeof(float) * R);
   }
   run.barrier.wait(count);
@@ -229,7 +249,7 @@ static void backward_share(void* data, int index, int count) {
   if (args.dc0 != nullptr) {
     for (int r = index; r < args.B; r += count) {
       float* dc0 = args.dc0 + static_cast<std::size_t>(run.schedule.order[r]) * H;
-      for (std::size_t j = 0; j < H; j++) dc0[j] += run.dc[r * H + j];
+      for (std::size_t j = 0; j < H; j++) dc0[j] += run.dc.at(static_cast<int>(j / kWidth), r)[j % kWidth];
     }
   }
 }
@@ -244,24 +264,28 @@ static void prepare_backward(const Context& context, const LstmArgs& args, int t
   run.schedule = make_schedule(context, args);
   run.cache = cache_sections(args, args.cache);
   run.by_units = share_by_units(context, args, threads);
-  const std::size_t N = run.schedule.rows();
-  run.hidden_panels = arena.take<float>(packed_b_length(4 * args.H, args.R()));
-  run.dc = arena.take<float>(B * H);
+  const std::size_t N = run.schedule.rows(), padded = padded_units(args.H);
+  run.gate_weights = gate_ordered_rows(run, args.weights.weight_hh, args.R());
+  run.hidden_panels = arena.take<float>(packed_b_length(gate_row_length(args), args.R()));
+  run.dc = UnitRows::blocks(arena.take<float>(B * padded), B, 1);
+  run.first_cells = UnitRows::blocks(arena.take<float>(B * padded), B, 1);
   if (args.zoneout_hidden.any()) run.carry = arena.take<float>(B * R);
   if (args.P > 0) {
+    run.projection_rows = row_pointers(context, args.weights.weight_hr, args.H, args.P);
     run.projection_panels = arena.take<float>(packed_b_length(args.P, args.H));
     run.d_output = arena.take<float>(N * args.P);
   }
-  if (args.dweights.peephole != nullptr) run.raw_cell = arena.take<float>(N * H);
+  if (args.dweights.peephole != nullptr) {
+    run.raw_cell = UnitRows::blocks(arena.take<float>(N * padded), N, 1);
+  }
   if (args.layer_norm) {
     run.d_hidden_sums = arena.take<float>(B * 4 * H);
     run.d_normalized = arena.take<float>(N * H);
     run.cell_hat = arena.take<float>(N * H);
   }
   if (args.layer_norm || args.P > 0) run.rows = arena.take<float>(threads * kRows * 2 * H);
-  const std::size_t longest = H > R ? H : R;
-  run.zeros = arena.take<float>(longest);
-  std::memset(run.zeros, 0, sizeof(float) * longest);
+  run.zeros = arena.take<float>(R);
+  std::memset(run.zeros, 0, sizeof(float) * R);
 }
 
 // The time loops of a pair run at once; what follows them adds to gradients that the two may share, and goes

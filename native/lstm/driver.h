@@ -49,18 +49,53 @@ static Schedule make_schedule(const Context& context, const LstmArgs& args) {
   return {B, steps, order, length, active, first, args.reverse};
 }
 
+// A matrix with a row for every sequence, or for every (sequence, step), kept block of units by block of
+// units. What a tile reads and writes, a few rows of one block, then lies together, and all rows of a block
+// are a panel for the products that sum over them. The last block is filled up with zeros to whole vectors.
+struct UnitRows {
+  float* base;
+  std::ptrdiff_t block, row;  // from a block to the next, from a row to the next
+
+  BRICK_MEMBER float* at(int u, std::ptrdiff_t n) const { return base + u * block + n * row; }
+  // N rows of `vectors` vectors.
+  static BRICK_MEMBER UnitRows blocks(float* base, std::size_t N, int vectors) {
+    const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(vectors) * kWidth;
+    return {base, static_cast<std::ptrdiff_t>(N) * row, row};
+  }
+};
+
+BRICK std::size_t padded_units(int H) { return static_cast<std::size_t>(unit_blocks(H)) * kWidth; }
+
+// Copies a row of H floats into its blocks; null stands for zeros.
+static void scatter_units(const UnitRows& rows, std::ptrdiff_t n, const float* from, int H) {
+  for (int u = 0; u < unit_blocks(H); u++) {
+    const int unit = u * kWidth;
+    store(rows.at(u, n), from != nullptr ? load(from + unit, H - unit) : zero());
+  }
+}
+
+static void gather_units(const UnitRows& rows, std::ptrdiff_t n, float* to, int H) {
+  for (int u = 0; u < unit_blocks(H); u++) {
+    const int unit = u * kWidth;
+    store(to + unit, load(rows.at(u, n)), H - unit);
+  }
+}
+
 // The sections of the cache, each with a row for every (sequence, step).
 struct Cache {
-  float* gates;  // [N][4H] activations i, f, g, o; after the backward pass the gradients of the gates' sums
-  float* cells;  // [N][H] c[t]
-  float* squashed;    // [N][H] o∘tanh(..), what a projection multiplies
-  float* input_hat;   // [N][4H] normalised x·W_ihᵀ; later the gradient of x·W_ihᵀ
-  float* hidden_hat;  // [N][4H] normalised h·W_hhᵀ; likewise
-  float* statistics;  // [N][4] 1/deviation of both, mean and 1/deviation of the cell
+  // Activations i, f, g, o; after the backward pass the gradients of the gates' sums. Blocks of
+  // [N][4][kWidth]; with layer normalisation, whose statistics run along whole rows, [N][4H].
+  UnitRows gates;
+  std::ptrdiff_t gate_stride;  // from a unit's gate to its next
+  UnitRows cells;              // blocks of [N][kWidth]: c[t]
+  float* squashed;             // [N][H] o∘tanh(..), what a projection multiplies
+  float* input_hat;            // [N][4H] normalised x·W_ihᵀ; later the gradient of x·W_ihᵀ
+  float* hidden_hat;           // [N][4H] normalised h·W_hhᵀ; likewise
+  float* statistics;           // [N][4] 1/deviation of both, mean and 1/deviation of the cell
 };
 
 static std::size_t cache_floats_per_row(const LstmShape& shape) {
-  std::size_t floats = 5 * static_cast<std::size_t>(shape.H);
+  std::size_t floats = 5 * padded_units(shape.H);
   if (shape.P > 0) floats += shape.H;
   if (shape.layer_norm) floats += 8 * static_cast<std::size_t>(shape.H) + 4;
   return floats;
@@ -72,10 +107,16 @@ static std::size_t lstm_cache_length(const LstmShape& shape) {
 
 static Cache cache_sections(const LstmShape& shape, float* memory) {
   const std::size_t N = static_cast<std::size_t>(shape.B) * shape.T, H = shape.H;
+  const std::size_t padded = padded_units(shape.H);
   Cache cache = {};
-  cache.gates = memory;
-  cache.cells = memory + 4 * N * H;
-  memory = cache.cells + N * H;
+  cache.gates = UnitRows::blocks(memory, N, 4);
+  cache.gate_stride = kWidth;
+  if (shape.layer_norm) {
+    cache.gates = {memory, kWidth, static_cast<std::ptrdiff_t>(4 * H)};
+    cache.gate_stride = static_cast<std::ptrdiff_t>(H);
+  }
+  cache.cells = UnitRows::blocks(memory + 4 * N * padded, N, 1);
+  memory += 5 * N * padded;
   if (shape.P > 0) {
     cache.squashed = memory;
     memory += N * H;
@@ -159,12 +200,16 @@ BRICK std::ptrdiff_t output_offset(const LstmArgs& args, const Schedule& schedul
 struct Window {
   const LstmArgs* args;
   Schedule schedule;
-  float* zeros;  // [max(H, R)], the states that are not given
+  Cache cache;
+  UnitRows first_cells;  // [B] what the cells start from
+  float* zeros;          // [R], the h that is not given
 
   BRICK_MEMBER const float* previous_output_row(int s, int r) const {
     if (s > 0) return args->y + output_offset(*args, schedule, r, s - 1);
     return args->h0 ? args->h0 + schedule.order[r] * args->h_stride : zeros;
   }
+  // How many lanes of a vector of gates or cells there are in memory.
+  BRICK_MEMBER int lanes(int unit) const { return args->layer_norm ? args->H - unit : kWidth; }
   // Row (b, t) of a [B, T, width] mask.
   BRICK_MEMBER const float* mask_row(const Zoneout& zoneout, int s, int r, int width) const {
     if (zoneout.mask == nullptr) return nullptr;

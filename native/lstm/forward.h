@@ -8,15 +8,17 @@
 namespace lstm_native::LSTM_TARGET {
 
 struct Forward : Window {
-  Cache cache;
   bool by_units;
   bool input_in_step;
   int chunk;  // steps whose input product is made at once
   PackedWeights weights;
-  float* sums;    // [chunk][B][4H], where inference keeps what training keeps in the cache
+  // The input's share of the sums ahead of their steps: of inference, whose training keeps them where the
+  // gates will be, [chunk·B] rows; with layer normalisation [chunk·B][4H].
+  UnitRows sums;
+  float* input_rows;
   float* hidden;  // [2][B][hidden_stride], what multiplies W_hh: h, masked; step s reads half s & 1
   std::ptrdiff_t hidden_stride;
-  float* cells;     // [B][H], inference
+  UnitRows cells;   // [B], inference
   float* squashed;  // [B][H], inference with a projection
   float* rows;      // [threads][kRows][10H], layer normalisation's working rows
   Barrier barrier;
@@ -24,19 +26,25 @@ struct Forward : Window {
   BRICK_MEMBER float* hidden_row(int s, int r) const {
     return hidden + (static_cast<std::ptrdiff_t>(s & 1) * args->B + r) * hidden_stride;
   }
-  // Where the input's share of the sums of (s, r) stands, [4H].
-  BRICK_MEMBER float* sums_row(int s, int r) const {
+  BRICK_MEMBER std::ptrdiff_t number_in_chunk(int s, int r) const {
+    return static_cast<std::ptrdiff_t>(s % chunk) * args->B + r;
+  }
+  // [4][kWidth], where the input's share of the sums of a block of units stands.
+  BRICK_MEMBER float* sums_of(int u, int s, int r) const {
+    return args->cache == nullptr ? sums.at(u, number_in_chunk(s, r))
+                                  : cache.gates.at(u, schedule.number(r, s));
+  }
+  // [4H], the same with layer normalisation.
+  BRICK_MEMBER float* input_row_sums(int s, int r) const {
     const std::ptrdiff_t width = 4 * static_cast<std::ptrdiff_t>(args->H);
-    if (args->cache == nullptr) return sums + (static_cast<std::ptrdiff_t>(s % chunk) * args->B + r) * width;
-    return (args->layer_norm ? cache.input_hat : cache.gates) + schedule.number(r, s) * width;
+    if (args->cache == nullptr) return input_rows + number_in_chunk(s, r) * width;
+    return cache.input_hat + schedule.number(r, s) * width;
   }
-  BRICK_MEMBER float* cell_row(int s, int r) const {
-    if (args->cache == nullptr) return cells + static_cast<std::ptrdiff_t>(r) * args->H;
-    return cache.cells + static_cast<std::ptrdiff_t>(schedule.number(r, s)) * args->H;
+  BRICK_MEMBER float* cell(int u, int s, int r) const {
+    return args->cache == nullptr ? cells.at(u, r) : cache.cells.at(u, schedule.number(r, s));
   }
-  BRICK_MEMBER const float* previous_cell_row(int s, int r) const {
-    if (s > 0) return cell_row(s - 1, r);
-    return args->c0 ? args->c0 + schedule.order[r] * args->c_stride : zeros;
+  BRICK_MEMBER const float* previous_cell(int u, int s, int r) const {
+    return s > 0 ? cell(u, s - 1, r) : first_cells.at(u, r);
   }
   BRICK_MEMBER float* squashed_row(int s, int r) const {
     if (args->cache == nullptr) return squashed + static_cast<std::ptrdiff_t>(r) * args->H;
@@ -60,23 +68,22 @@ BRICK void output_units(const Forward& run, int s, int r, int j, V h, int n) {
   store(run.hidden_row(s + 1, r) + j, h, n);
 }
 
-// The pointwise part of n units of row r from the sums of their four gates.
-BRICK void finish_units(const Forward& run, int s, int r, int unit, const float* sums,
-                        std::ptrdiff_t sum_stride, V* raw_cell, V* output_gate, int n) {
+// The pointwise part of a block of units of row r from the sums of their four gates.
+BRICK void finish_units(const Forward& run, int s, int r, int u, const float* sums, std::ptrdiff_t sum_stride,
+                        V* raw_cell, V* output_gate) {
   const LstmArgs& args = *run.args;
+  const int unit = u * kWidth;
   const float* mask = run.mask_row(args.zoneout_cell, s, r, args.H);
   CellRow row;
-  row.c_previous = run.previous_cell_row(s, r) + unit;
-  row.c = run.cell_row(s, r) + unit;
-  row.gates =
-      args.cache == nullptr
-          ? nullptr
-          : run.cache.gates + 4 * static_cast<std::ptrdiff_t>(run.schedule.number(r, s)) * args.H + unit;
-  row.gate_stride = args.H;
+  row.c_previous = run.previous_cell(u, s, r);
+  row.c = run.cell(u, s, r);
+  row.gates = args.cache == nullptr ? nullptr : run.cache.gates.at(u, run.schedule.number(r, s));
+  row.gate_stride = run.cache.gate_stride;
+  row.lanes = run.lanes(unit);
   row.peephole = run.weights.peephole ? run.weights.peephole + unit : nullptr;
   row.peephole_stride = args.H;
   row.zoneout_mask = mask ? mask + unit : nullptr;
-  cell_forward(row, args.zoneout_cell, sums, sum_stride, n, raw_cell, output_gate);
+  cell_forward(row, args.zoneout_cell, sums, sum_stride, args.H - unit, raw_cell, output_gate);
 }
 
 BRICK void emit_units(const Forward& run, int s, int r, int unit, V o, V squashable, int n) {
@@ -92,7 +99,7 @@ BRICK void emit_units(const Forward& run, int s, int r, int unit, V o, V squasha
 template <int R>
 static void step_tile(const Forward& run, int s, const RowBlock& block, int u) {
   const LstmArgs& args = *run.args;
-  const int unit = u * kWidth, n = args.H - unit;
+  const int unit = u * kWidth;
   const float* rows[R];
   Tile<R> tile;
   if (run.input_in_step) {
@@ -101,8 +108,8 @@ static void step_tile(const Forward& run, int s, const RowBlock& block, int u) {
     tile.multiply(RowsOfA{rows}, run.weights.input + static_cast<std::size_t>(u) * args.I * kPanelColumns,
                   args.I);
   } else {
-    for (int r = 0; r < R; r++) rows[r] = run.sums_row(s, block.row[r]) + unit;
-    tile.load_rows(rows, gate_columns(n, args.H));
+    for (int r = 0; r < R; r++) rows[r] = run.sums_of(u, s, block.row[r]);
+    tile.load_rows(rows, neighbouring_columns(kPanelColumns));
   }
   for (int r = 0; r < R; r++) rows[r] = run.hidden_row(s, block.row[r]);
   tile.multiply(RowsOfA{rows}, run.weights.hidden + static_cast<std::size_t>(u) * args.R() * kPanelColumns,
@@ -114,8 +121,8 @@ static void step_tile(const Forward& run, int s, const RowBlock& block, int u) {
   tile.store_rows(out, neighbouring_columns(kPanelColumns));
   for (int r = 0; r < R; r++) {
     V c, o;
-    finish_units(run, s, block.row[r], unit, out[r], kWidth, &c, &o, n);
-    emit_units(run, s, block.row[r], unit, o, c, n);
+    finish_units(run, s, block.row[r], u, out[r], kWidth, &c, &o);
+    emit_units(run, s, block.row[r], unit, o, c, args.H - unit);
   }
 }
 
@@ -150,6 +157,7 @@ static void start_row(const Forward& run, int r) {
   const LstmArgs& args = *run.args;
   const Schedule& schedule = run.schedule;
   const int R = args.R(), b = schedule.order[r];
+  scatter_units(run.first_cells, r, args.c0 ? args.c0 + b * args.c_stride : nullptr, args.H);
   float* h = run.hidden_row(0, r);
   for (int j = 0; j < R; j++) {
     float value = args.h0 ? args.h0[b * args.h_stride + j] : 0;
@@ -164,10 +172,13 @@ static void start_row(const Forward& run, int r) {
 static void finish_row(const Forward& run, int r) {
   const LstmArgs& args = *run.args;
   const int steps = run.schedule.length[r], b = run.schedule.order[r];
-  const std::size_t R = args.R(), H = args.H;
-  // memmove: hn and cn may be h0 and c0 themselves.
-  std::memmove(args.hn + b * args.h_stride, run.previous_output_row(steps, r), sizeof(float) * R);
-  std::memmove(args.cn + b * args.c_stride, run.previous_cell_row(steps, r), sizeof(float) * H);
+  // memmove: hn may be h0 itself.
+  std::memmove(args.hn + b * args.h_stride, run.previous_output_row(steps, r), sizeof(float) * args.R());
+  const bool kept = steps > 0 && args.cache != nullptr;
+  gather_units(steps == 0 ? run.first_cells
+               : kept     ? run.cache.cells
+                          : run.cells,
+               kept ? run.schedule.number(r, steps - 1) : r, args.cn + b * args.c_stride, args.H);
 }
 
 static void forward_share(void* data, int index, int count) {
@@ -213,7 +224,7 @@ BRICK bool multiply_input_in_step(const LstmArgs& args) {
 
 static void prepare_forward(const Context& context, const LstmArgs& args, int threads, Forward& run) {
   Arena& arena = *context.arena;
-  const std::size_t B = args.B, H = args.H, R = args.R();
+  const std::size_t B = args.B, H = args.H;
   run.args = &args;
   run.schedule = make_schedule(context, args);
   if (args.cache != nullptr) run.cache = cache_sections(args, args.cache);
@@ -226,14 +237,20 @@ static void prepare_forward(const Context& context, const LstmArgs& args, int th
   packed_sections(args, packed, &run.weights);
   run.hidden_stride = row_stride(args.R());
   run.hidden = arena.take<float>(2 * B * run.hidden_stride);
+  const std::size_t padded = padded_units(args.H);
+  run.first_cells = UnitRows::blocks(arena.take<float>(B * padded), B, 1);
   if (args.cache == nullptr) {
-    if (!run.input_in_step) run.sums = arena.take<float>(run.chunk * B * 4 * H);
-    run.cells = arena.take<float>(B * H);
+    const std::size_t rows = run.chunk * B;
+    if (args.layer_norm) {
+      run.input_rows = arena.take<float>(rows * 4 * H);
+    } else if (!run.input_in_step) {
+      run.sums = UnitRows::blocks(arena.take<float>(rows * 4 * padded), rows, 4);
+    }
+    run.cells = run.first_cells;
     if (args.P > 0) run.squashed = arena.take<float>(B * H);
   }
-  const std::size_t longest = H > R ? H : R;
-  run.zeros = arena.take<float>(longest);
-  std::memset(run.zeros, 0, sizeof(float) * longest);
+  run.zeros = arena.take<float>(args.R());
+  std::memset(run.zeros, 0, sizeof(float) * args.R());
   if (args.layer_norm) run.rows = arena.take<float>(threads * kRows * 10 * H);
 }
 

@@ -15,7 +15,8 @@ static void input_tile(const Forward& run, const InputBlock& block, int u) {
   float* out[R];
   for (int r = 0; r < R; r++) {
     rows[r] = input_row(args, run.schedule, block.row[r], block.step[r]);
-    out[r] = run.sums_row(block.step[r], block.row[r]) + unit;
+    out[r] = args.layer_norm ? run.input_row_sums(block.step[r], block.row[r]) + unit
+                             : run.sums_of(u, block.step[r], block.row[r]);
   }
   Tile<R> tile;
   if (args.layer_norm) {
@@ -25,7 +26,8 @@ static void input_tile(const Forward& run, const InputBlock& block, int u) {
   }
   tile.multiply(RowsOfA{rows}, run.weights.input + static_cast<std::size_t>(u) * args.I * kPanelColumns,
                 args.I);
-  tile.store_rows(out, gate_columns(args.H - unit, args.H));
+  tile.store_rows(
+      out, args.layer_norm ? gate_columns(args.H - unit, args.H) : neighbouring_columns(kPanelColumns));
 }
 
 template <int R>

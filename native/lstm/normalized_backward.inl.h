@@ -13,7 +13,7 @@ static void normalized_gradient_row(const Backward& run, int s, int r, float* wo
   float* cell_hat = run.cell_hat + number * H;
   for (int unit = 0; unit < H; unit += kWidth) {
     const int n = H - unit;
-    const CellActivations a = load_activations(cell_gradient(run, s, r, unit), n);
+    const CellActivations a = load_activations(cell_gradient(run, s, r, unit));
     const V hat = mul(sub(a.c, mean), rstd);
     const V t =
         tanh(fma(load(args.weights.norm_cell + unit, n), hat, load(args.weights.norm_cell + H + unit, n)));
@@ -26,9 +26,10 @@ static void normalized_gradient_row(const Backward& run, int s, int r, float* wo
   for (int unit = 0; unit < H; unit += kWidth) {
     const int n = H - unit;
     const CellGradient cell = cell_gradient(run, s, r, unit);
-    const CellActivations a = load_activations(cell, n);
+    const CellActivations a = load_activations(cell);
     cell_backward(cell, args.zoneout_cell, a, load(d_squashed + unit, n), load(d_raw_cell + unit, n), n);
   }
-  normalization_gradient(run.gates_row(s, r), args.weights.norm_hh, run.cache.hidden_hat + 4 * number * H,
-                         statistics[1], 4 * H, run.d_hidden_sums + 4 * static_cast<std::ptrdiff_t>(r) * H);
+  normalization_gradient(run.cache.gates.at(0, number), args.weights.norm_hh,
+                         run.cache.hidden_hat + 4 * number * H, statistics[1], 4 * H,
+                         run.d_hidden_sums + 4 * static_cast<std::ptrdiff_t>(r) * H);
 }

@@ -4,7 +4,7 @@
 static void normalized_row(const Forward& run, int s, int r, float* hidden_hat, float* work) {
   const LstmArgs& args = *run.args;
   const int H = args.H, G = 4 * H;
-  float* input_hat = run.sums_row(s, r);
+  float* input_hat = run.input_row_sums(s, r);
   const float input_rstd = normalize_row(input_hat, G, args.eps);
   const float hidden_rstd = normalize_row(hidden_hat, G, args.eps);
   float* sums = work;
@@ -17,9 +17,10 @@ static void normalized_row(const Forward& run, int s, int r, float* hidden_hat, 
     sum = fma(load(run.weights.norm_hh + j, n), load(hidden_hat + j, n), sum);
     store(sums + j, sum, n);
   }
-  for (int unit = 0; unit < H; unit += kWidth) {
+  for (int u = 0; u < unit_blocks(H); u++) {
+    const int unit = u * kWidth;
     V c, o;
-    finish_units(run, s, r, unit, sums + unit, H, &c, &o, H - unit);
+    finish_units(run, s, r, u, sums + unit, H, &c, &o);
     store(raw_cell + unit, c, H - unit);
     store(output_gate + unit, o, H - unit);
   }

@@ -41,15 +41,6 @@ static void pack_bias(const float* bias_ih, const float* bias_hh, int H, float* 
   }
 }
 
-// One panel of a dense [K, N] matrix, contracted over its rows: [K][kPanelColumns].
-static void pack_columns(const float* matrix, int K, int N, int panel, float* packed) {
-  const Columns columns = neighbouring_columns(N - panel * kPanelColumns);
-  const float* row = matrix + static_cast<std::ptrdiff_t>(panel) * kPanelColumns;
-  for (int k = 0; k < K; k++, row += N, packed += kPanelColumns) {
-    for (int j = 0; j < 4; j++) store(packed + j * kWidth, load(row + j * kWidth, columns.lanes[j]));
-  }
-}
-
 // Everything a forward pass reads of the parameters, in one piece of memory. Each section starts on a cache
 // line.
 struct PackedWeights {

@@ -2,13 +2,16 @@
 // Sums over rows are shared out by columns, so that their order does not depend on the threads. Part of
 // backward.h.
 
+BRICK void add_units(float* to, V sum, int n) { store(to, add(load(to, n), sum), n); }
+
 static void normalization_gains(const Backward& run) {
   const LstmArgs& args = *run.args;
   const Context& context = *run.context;
   const int N = run.schedule.rows(), H = args.H, G = 4 * H;
   float* d_cell = args.dweights.norm_cell;
-  column_sums(context, {N, G, run.cache.gates, G, run.cache.input_hat, G, nullptr, args.dweights.norm_ih});
-  column_sums(context, {N, G, run.cache.gates, G, run.cache.hidden_hat, G, nullptr, args.dweights.norm_hh});
+  const float* d_sums = run.cache.gates.base;
+  column_sums(context, {N, G, d_sums, G, run.cache.input_hat, G, nullptr, args.dweights.norm_ih});
+  column_sums(context, {N, G, d_sums, G, run.cache.hidden_hat, G, nullptr, args.dweights.norm_hh});
   column_sums(context, {N, H, run.d_normalized, H, run.cell_hat, H, nullptr, d_cell});
   column_sums(context, {N, H, run.d_normalized, H, nullptr, 0, nullptr, d_cell ? d_cell + H : nullptr});
   for (int n = 0; n < N; n++) {
@@ -16,10 +19,8 @@ static void normalization_gains(const Backward& run) {
     const float* statistics = run.cache.statistics + 4 * static_cast<std::ptrdiff_t>(n);
     float* input_hat = run.cache.input_hat + row;
     float* hidden_hat = run.cache.hidden_hat + row;
-    normalization_gradient(run.cache.gates + row, args.weights.norm_ih, input_hat, statistics[0], G,
-                           input_hat);
-    normalization_gradient(run.cache.gates + row, args.weights.norm_hh, hidden_hat, statistics[1], G,
-                           hidden_hat);
+    normalization_gradient(d_sums + row, args.weights.norm_ih, input_hat, statistics[0], G, input_hat);
+    normalization_gradient(d_sums + row, args.weights.norm_hh, hidden_hat, statistics[1], G, hidden_hat);
   }
 }
 
@@ -43,33 +44,88 @@ static const float* const* previous_hidden_rows(const Backward& run) {
   return rows;
 }
 
-static void peephole_gradient(const Backward& run) {
+// Biases and peepholes: sums over all rows of one block of units at a time. Both biases have the same
+// gradient.
+static void unit_gradients_share(void* data, int index, int count) {
+  const Backward& run = *static_cast<const Backward*>(data);
   const LstmArgs& args = *run.args;
-  const int N = run.schedule.rows(), H = args.H, G = 4 * H;
-  const float** previous = run.context->arena->take<const float*>(N);
-  for (int s = 0; s < run.schedule.steps; s++) {
-    for (int r = 0; r < run.schedule.active[s]; r++)
-      previous[run.schedule.number(r, s)] = run.previous_cell_row(s, r);
+  const LstmWeights<float>& d = args.dweights;
+  const std::ptrdiff_t gate = run.cache.gate_stride, H = args.H;
+  int first, last;
+  share(unit_blocks(args.H), index, count, &first, &last);
+  for (int u = first; u < last; u++) {
+    const int unit = u * kWidth, lanes = run.lanes(unit), n = args.H - unit;
+    for (int s0 = 0; s0 < run.schedule.steps;) {
+      V bias[4] = {zero(), zero(), zero(), zero()}, peephole[3] = {zero(), zero(), zero()};
+      // Chunks of some kChunk rows keep the rounding small.
+      int rows = 0, s = s0;
+      for (; s < run.schedule.steps && rows < kChunk; rows += run.schedule.active[s++]) {
+        for (int r = 0; r < run.schedule.active[s]; r++) {
+          const int number = run.schedule.number(r, s);
+          V d_sum[4];
+          for (int j = 0; j < 4; j++) {
+            d_sum[j] = load(run.cache.gates.at(u, number) + j * gate, lanes);
+            bias[j] = add(bias[j], d_sum[j]);
+          }
+          if (d.peephole == nullptr) continue;
+          const V c_previous = load(run.previous_cell(u, s, r), lanes);
+          peephole[0] = fma(d_sum[0], c_previous, peephole[0]);
+          peephole[1] = fma(d_sum[1], c_previous, peephole[1]);
+          peephole[2] = fma(d_sum[3], load(run.raw_cell.at(u, number), lanes), peephole[2]);
+        }
+      }
+      s0 = s;
+      for (int j = 0; j < 4; j++) {
+        if (d.bias_ih != nullptr) add_units(d.bias_ih + j * H + unit, bias[j], n);
+        if (d.bias_hh != nullptr) add_units(d.bias_hh + j * H + unit, bias[j], n);
+      }
+      for (int j = 0; d.peephole != nullptr && j < 3; j++)
+        add_units(d.peephole + j * H + unit, peephole[j], n);
+    }
   }
-  float* d_peephole = args.dweights.peephole;
-  const float* d_sums = run.cache.gates;
-  column_sums(*run.context, {N, H, d_sums, G, nullptr, 0, previous, d_peephole});
-  column_sums(*run.context, {N, H, d_sums + H, G, nullptr, 0, previous, d_peephole + H});
-  column_sums(*run.context, {N, H, d_sums + 3 * H, G, run.raw_cell, H, nullptr, d_peephole + 2 * H});
 }
 
-// Both biases have the same gradient.
-static void bias_gradients(const Backward& run) {
+static void unit_gradients(const Backward& run) {
+  const LstmWeights<float>& d = run.args->dweights;
+  if (d.bias_ih == nullptr && d.bias_hh == nullptr && d.peephole == nullptr) return;
+  const double work = 16.0 * run.schedule.rows() * run.args->H;
+  run.context->pool->run(useful_threads(*run.context, work), unit_gradients_share,
+                         const_cast<Backward*>(&run));
+}
+
+// A weight's gradient, where the gates' gradients lie in blocks of units.
+static void block_weight_gradient(const Backward& run, int K, const float* const* rows, float* dweight) {
+  if (dweight == nullptr) return;
   const LstmArgs& args = *run.args;
-  const int N = run.schedule.rows(), G = 4 * args.H;
-  if (args.dweights.bias_ih == nullptr && args.dweights.bias_hh == nullptr) return;
-  float* sums = run.context->arena->take<float>(G);
-  std::memset(sums, 0, sizeof(float) * G);
-  column_sums(*run.context, {N, G, run.cache.gates, G, nullptr, 0, nullptr, sums});
-  float* const biases[] = {args.dweights.bias_ih, args.dweights.bias_hh};
-  for (float* bias : biases) {
-    for (int j = 0; bias != nullptr && j < G; j++) bias[j] += sums[j];
-  }
+  PanelGradient p = {};
+  p.N = run.schedule.rows();
+  p.K = K;
+  p.rows = rows;
+  p.panels = run.cache.gates.base;
+  p.panel_stride = run.cache.gates.block;
+  p.panel_count = unit_blocks(args.H);
+  p.H = args.H;
+  p.dweight = dweight;
+  panel_gradient(*run.context, p);
+}
+
+static void input_gradient(const Backward& run, const float* const* d_sums, Pieces pieces,
+                           float* const* d_inputs) {
+  const LstmArgs& args = *run.args;
+  const Context& context = *run.context;
+  const int N = run.schedule.rows(), K = gate_row_length(args);
+  const float* const* weights = gate_ordered_rows(run, args.weights.weight_ih, args.I);
+  if (args.I <= kThin) return thin_product(context, N, args.I, K, d_sums, pieces, weights, d_inputs);
+  Product p = {};
+  p.M = N;
+  p.N = args.I;
+  p.K = K;
+  p.a_rows = d_sums;
+  if (pieces.length < K) p.a_pieces = pieces;
+  p.b_rows = weights;
+  p.c_rows = d_inputs;
+  p.accumulate = true;
+  multiply(context, p);
 }
 
 static void parameter_gradients(const Backward& run) {
@@ -77,15 +133,7 @@ static void parameter_gradients(const Backward& run) {
   const Context& context = *run.context;
   const int N = run.schedule.rows(), H = args.H, G = 4 * H;
   if (N == 0) return;
-  bias_gradients(run);
-  if (args.dweights.peephole != nullptr) peephole_gradient(run);
-  const float* d_input_sums = run.cache.gates;
-  const float* d_hidden_sums = run.cache.gates;
-  if (args.layer_norm) {
-    normalization_gains(run);
-    d_input_sums = run.cache.input_hat;
-    d_hidden_sums = run.cache.hidden_hat;
-  }
+  unit_gradients(run);
   const float** inputs = context.arena->take<const float*>(N);
   float** d_inputs = args.dx ? context.arena->take<float*>(N) : nullptr;
   const float** squashed = context.arena->take<const float*>(N);
@@ -97,19 +145,18 @@ static void parameter_gradients(const Backward& run) {
       if (args.P > 0) squashed[number] = run.cache.squashed + number * H;
     }
   }
-  weight_gradient(context, G, args.I, N, d_input_sums, inputs, args.dweights.weight_ih);
-  weight_gradient(context, G, args.R(), N, d_hidden_sums, previous_hidden_rows(run), args.dweights.weight_hh);
   if (args.P > 0) weight_gradient(context, args.P, H, N, run.d_output, squashed, args.dweights.weight_hr);
+  const float* const* outputs = previous_hidden_rows(run);
+  if (args.layer_norm) {
+    normalization_gains(run);
+    weight_gradient(context, G, args.I, N, run.cache.input_hat, inputs, args.dweights.weight_ih);
+    weight_gradient(context, G, args.R(), N, run.cache.hidden_hat, outputs, args.dweights.weight_hh);
+    if (d_inputs == nullptr) return;
+    return input_gradient(run, row_pointers(context, run.cache.input_hat, G, N), {G, 0}, d_inputs);
+  }
+  block_weight_gradient(run, args.I, inputs, args.dweights.weight_ih);
+  block_weight_gradient(run, args.R(), outputs, args.dweights.weight_hh);
   if (d_inputs == nullptr) return;
-  const float* const* d_rows = row_pointers(context, d_input_sums, G, N);
-  if (args.I <= kThin) return thin_product(context, N, args.I, G, d_rows, args.weights.weight_ih, d_inputs);
-  Product p = {};
-  p.M = N;
-  p.N = args.I;
-  p.K = G;
-  p.a_rows = d_rows;
-  p.b_rows = row_pointers(context, args.weights.weight_ih, args.I, G);
-  p.c_rows = d_inputs;
-  p.accumulate = true;
-  multiply(context, p);
+  input_gradient(run, row_pointers(context, run.cache.gates.base, run.cache.gates.row, N), gate_pieces(run),
+                 d_inputs);
 }

@@ -1,5 +1,7 @@
 // What happens to a unit between its gates' sums and its new state, and the way back. Equations in
-// lib/kernels/contract.ts. All functions work on `n` valid lanes of one block of units, of one row.
+// lib/kernels/contract.ts. All functions work on one block of units of one row, of which `n` lanes are valid:
+// what is there in memory of parameters and masks. Of gates and cells there are `lanes`, whole vectors
+// mostly.
 #pragma once
 
 namespace lstm_native::LSTM_TARGET {
@@ -17,6 +19,7 @@ struct CellRow {
   float* c;
   float* gates;  // training: activations i, f, g, o are kept, `gate_stride` apart
   std::ptrdiff_t gate_stride;
+  int lanes;
   const float* peephole;  // [3][H], i, f, o
   std::ptrdiff_t peephole_stride;
   const float* zoneout_mask;
@@ -26,9 +29,10 @@ struct CellRow {
 // gate.
 BRICK void cell_forward(const CellRow& row, const Zoneout& zoneout, const float* sums,
                         std::ptrdiff_t sum_stride, int n, V* raw_cell, V* output_gate) {
-  V i = load(sums, n), f = load(sums + sum_stride, n), g = load(sums + 2 * sum_stride, n);
-  V o = load(sums + 3 * sum_stride, n);
-  const V c_previous = load(row.c_previous, n);
+  const int lanes = row.lanes;
+  V i = load(sums, lanes), f = load(sums + sum_stride, lanes), g = load(sums + 2 * sum_stride, lanes);
+  V o = load(sums + 3 * sum_stride, lanes);
+  const V c_previous = load(row.c_previous, lanes);
   if (row.peephole != nullptr) {
     i = fma(load(row.peephole, n), c_previous, i);
     f = fma(load(row.peephole + row.peephole_stride, n), c_previous, f);
@@ -40,12 +44,12 @@ BRICK void cell_forward(const CellRow& row, const Zoneout& zoneout, const float*
   if (row.peephole != nullptr) o = fma(load(row.peephole + 2 * row.peephole_stride, n), c, o);
   o = sigmoid(o);
   if (row.gates != nullptr) {
-    store(row.gates, i, n);
-    store(row.gates + row.gate_stride, f, n);
-    store(row.gates + 2 * row.gate_stride, g, n);
-    store(row.gates + 3 * row.gate_stride, o, n);
+    store(row.gates, i, lanes);
+    store(row.gates + row.gate_stride, f, lanes);
+    store(row.gates + 2 * row.gate_stride, g, lanes);
+    store(row.gates + 3 * row.gate_stride, o, lanes);
   }
-  store(row.c, zoneout.any() ? zone(zoneout_at(zoneout, row.zoneout_mask, n), c_previous, c) : c, n);
+  store(row.c, zoneout.any() ? zone(zoneout_at(zoneout, row.zoneout_mask, n), c_previous, c) : c, lanes);
   *raw_cell = c;
   *output_gate = o;
 }
@@ -55,6 +59,7 @@ BRICK void cell_forward(const CellRow& row, const Zoneout& zoneout, const float*
 struct CellGradient {
   float* gates;
   std::ptrdiff_t gate_stride;
+  int lanes;
   const float* c_previous;
   const float* peephole;
   std::ptrdiff_t peephole_stride;
@@ -69,13 +74,13 @@ struct CellActivations {
   V i, f, g, o, c_previous, c;
 };
 
-BRICK CellActivations load_activations(const CellGradient& cell, int n) {
+BRICK CellActivations load_activations(const CellGradient& cell) {
   CellActivations a;
-  a.i = load(cell.gates, n);
-  a.f = load(cell.gates + cell.gate_stride, n);
-  a.g = load(cell.gates + 2 * cell.gate_stride, n);
-  a.o = load(cell.gates + 3 * cell.gate_stride, n);
-  a.c_previous = load(cell.c_previous, n);
+  a.i = load(cell.gates, cell.lanes);
+  a.f = load(cell.gates + cell.gate_stride, cell.lanes);
+  a.g = load(cell.gates + 2 * cell.gate_stride, cell.lanes);
+  a.o = load(cell.gates + 3 * cell.gate_stride, cell.lanes);
+  a.c_previous = load(cell.c_previous, cell.lanes);
   a.c = fma(a.f, a.c_previous, mul(a.i, a.g));
   return a;
 }
@@ -86,7 +91,7 @@ BRICK void cell_backward(const CellGradient& cell, const Zoneout& zoneout, const
                          V d_gate_o, V d_raw_cell, int n) {
   const V one = set(1.0f);
   V d_sum_o = mul(d_gate_o, mul(a.o, sub(one, a.o)));
-  V d_c = load(cell.dc, n);
+  V d_c = load(cell.dc, cell.lanes);
   V d_c_previous = zero();
   if (zoneout.any()) {
     const V z = zoneout_at(zoneout, cell.zoneout_mask, n);
@@ -103,12 +108,12 @@ BRICK void cell_backward(const CellGradient& cell, const Zoneout& zoneout, const
     d_c_previous = fma(load(cell.peephole, n), d_sum_i, d_c_previous);
     d_c_previous = fma(load(cell.peephole + cell.peephole_stride, n), d_sum_f, d_c_previous);
   }
-  if (cell.raw_cell != nullptr) store(cell.raw_cell, a.c, n);
-  store(cell.dc, d_c_previous, n);
-  store(cell.gates, d_sum_i, n);
-  store(cell.gates + cell.gate_stride, d_sum_f, n);
-  store(cell.gates + 2 * cell.gate_stride, d_sum_g, n);
-  store(cell.gates + 3 * cell.gate_stride, d_sum_o, n);
+  if (cell.raw_cell != nullptr) store(cell.raw_cell, a.c, cell.lanes);
+  store(cell.dc, d_c_previous, cell.lanes);
+  store(cell.gates, d_sum_i, cell.lanes);
+  store(cell.gates + cell.gate_stride, d_sum_f, cell.lanes);
+  store(cell.gates + 2 * cell.gate_stride, d_sum_g, cell.lanes);
+  store(cell.gates + 3 * cell.gate_stride, d_sum_o, cell.lanes);
 }
 
 }  // namespace lstm_native::LSTM_TARGET
