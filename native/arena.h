@@ -6,6 +6,8 @@
 #include <new>
 #include <vector>
 
+#include "huge_pages.h"
+
 namespace lstm_native {
 
 class Arena {
@@ -51,10 +53,12 @@ class Arena {
 
   void grow(std::size_t bytes) {
     constexpr std::size_t kGrain = std::size_t{1} << 16;
-    const std::size_t size = (bytes / kGrain + 1) * kGrain;
+    const std::size_t grain = bytes < 2 * kHugePage ? kGrain : kHugePage;
+    const std::size_t size = (bytes / grain + 1) * grain;
     blocks_.reserve(blocks_.size() + 1);
-    void* memory = std::aligned_alloc(64, size);
+    void* memory = std::aligned_alloc(size < 2 * kHugePage ? 64 : kHugePage, size);
     if (memory == nullptr) throw std::bad_alloc();
+    prefer_huge_pages(memory, size);
     blocks_.push_back({memory, size, 0});
   }
 

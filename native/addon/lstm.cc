@@ -1,6 +1,7 @@
 // The LSTM: what the arguments mean is said in lib/kernels/contract.ts.
 #include <vector>
 
+#include "../huge_pages.h"
 #include "call.h"
 #include "lstm_weights.h"
 
@@ -87,6 +88,7 @@ LstmArgs forward_direction(const Arguments& a, const Kernels& kernels) {
   args.hn = a.floats("hn", area(args.B, args.R()));
   args.cn = a.floats("cn", area(args.B, args.H));
   args.cache = a.optional_floats("cache", kernels.lstm_cache_length(args));
+  if (args.cache != nullptr) prefer_huge_pages(args.cache, sizeof(float) * kernels.lstm_cache_length(args));
   return args;
 }
 

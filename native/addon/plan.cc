@@ -2,6 +2,7 @@
 // microsecond, and reading fields of an object would cost as much.
 #include "../plan/plan.h"
 
+#include "../huge_pages.h"
 #include "call.h"
 #include "lstm_weights.h"
 
@@ -28,7 +29,10 @@ void lstm_pack(const Napi::CallbackInfo& info) {
   const LstmShape shape = packed_shape(a);
   const LstmWeights<const float> weights = lstm_weights<const float>(a.object("parameters"), shape, false);
   const Kernels& kernels = kernels_of(info);
-  kernels.lstm_pack(shape, weights, a.floats("packed", kernels.lstm_packed_length(shape)));
+  const std::size_t length = kernels.lstm_packed_length(shape);
+  float* packed = a.floats("packed", length);
+  prefer_huge_pages(packed, sizeof(float) * length);
+  kernels.lstm_pack(shape, weights, packed);
 }
 
 Napi::Value linear_packed_length(const Napi::CallbackInfo& info) {
