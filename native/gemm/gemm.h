@@ -54,8 +54,11 @@ template <int R>
 static void product_tile(const ProductRun& run, int k0, int kc, int m, int panel, const Columns& columns,
                          bool add) {
   const Product& p = *run.product;
+  float* out[R];
+  for (int r = 0; r < R; r++) out[r] = p.c_rows[m + r] + static_cast<std::ptrdiff_t>(panel) * kPanelColumns;
   Tile<R> tile;
   tile.clear();
+  if (add) tile.fetch_rows(out, columns);
   const float* b = chunk_of_b(run, k0) + static_cast<std::size_t>(panel) * kc * kPanelColumns;
   if (p.a_rows != nullptr) {
     const float* rows[R];
@@ -71,12 +74,10 @@ static void product_tile(const ProductRun& run, int k0, int kc, int m, int panel
     tile.multiply(PackedRowsOfA<R>{run.a_blocks + static_cast<std::size_t>(m / kRows) * kChunk * kRows}, b,
                   kc);
   }
-  float* rows[R];
-  for (int r = 0; r < R; r++) rows[r] = p.c_rows[m + r] + static_cast<std::ptrdiff_t>(panel) * kPanelColumns;
   if (add) {
-    tile.add_to_rows(rows, columns);
+    tile.add_to_rows(out, columns);
   } else {
-    tile.store_rows(rows, columns);
+    tile.store_rows(out, columns);
   }
 }
 

@@ -37,6 +37,7 @@ static void panel_gradient_tile(const PanelGradient& p, int n0, int count, int p
   const Columns columns = neighbouring_columns(kPanelColumns);
   Tile<R> tile;
   tile.clear();
+  if (n0 > 0) tile.fetch_rows(rows, columns);
   tile.multiply(PackedRowsOfA<R>{p.packed + static_cast<std::ptrdiff_t>(b) * kChunk * kRows},
                 p.panels + panel * p.panel_stride + static_cast<std::ptrdiff_t>(n0) * kPanelColumns, count);
   if (n0 == 0) {
