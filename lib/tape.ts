@@ -128,10 +128,8 @@ export function backward(loss: Tensor, gradient?: FloatArray): void {
   const pending = new Map<Tensor, FloatArray>()
   const gradientOf: GradientOf = (input) => {
     if (!input.requiresGrad) return undefined
+    if (!input.node) return input.accumulator()
     const like = input.array as FloatArray
-    if (!input.node)
-      return (input.grad ??=
-        like instanceof Float64Array ? new Float64Array(like.length) : new Float32Array(like.length))
     let sum = pending.get(input)
     if (!sum) pending.set(input, (sum = takeZeros(like, like.length)))
     return sum

@@ -40,11 +40,19 @@ export class Tensor {
     return array instanceof Float64Array ? 'float64' : 'float32'
   }
 
-  /** The elements in row-major order: the tensor's own memory, no copy. */
+  /**
+   * The elements in row-major order: the tensor's own memory, no copy. It may be part of a larger buffer
+   * (`byteOffset`).
+   */
   get data(): TensorArray {
+    this.share()
+    return this.array
+  }
+
+  /** @internal Says that others hold the array too: it is neither recycled nor moved from now on. */
+  share(): void {
     const owner = this.#base ?? this
     owner.#escaped = true
-    return owner.array
   }
 
   /** @internal The elements, for operations, which do not keep them beyond the step. */
@@ -63,6 +71,24 @@ export class Tensor {
     if (this.#base || this.#escaped || array instanceof Int32Array) return undefined
     this.#array = undefined
     return array
+  }
+
+  /** @internal Whether others may hold the array. */
+  get isShared(): boolean {
+    return this.#escaped
+  }
+
+  /** @internal Moves the elements to another array; what others hold would go stale. */
+  moveTo(array: FloatArray): void {
+    array.set(this.array)
+    this.#array = array
+  }
+
+  /** @internal Where `backward` adds the gradient: zeros at first. */
+  accumulator(): FloatArray {
+    const { array } = this
+    return (this.grad ??=
+      array instanceof Float64Array ? new Float64Array(array.length) : new Float32Array(array.length))
   }
 
   /** The only element of a tensor of size 1. @throws {RangeError} if there are more */
@@ -114,8 +140,34 @@ export class Tensor {
 
 /** A trainable tensor: what `parametersOf(model)` finds and optimizers update. */
 export class Parameter extends Tensor {
-  constructor(shape: readonly number[], array: FloatArray) {
+  #home: FloatArray | undefined
+  #isHomeFree = false
+
+  /** @param isShared @internal false where nobody else holds the array: an optimizer may then move the elements */
+  constructor(shape: readonly number[], array: FloatArray, isShared = true) {
     super(shape, array, true)
+    if (isShared) this.share()
+  }
+
+  /** @internal The place of its gradient in an arena, if it lives in one; see training/arena.ts. */
+  get home(): FloatArray | undefined {
+    return this.#home
+  }
+
+  /** @internal Moves into an arena for good: the elements now, the gradient when there is one. */
+  settle(data: FloatArray, gradient: FloatArray): void {
+    this.moveTo(data)
+    this.#home = gradient
+    this.#isHomeFree = true
+  }
+
+  /** @internal The first gradient after the move stands at home; one after that has been taken away does not: it may be kept. */
+  override accumulator(): FloatArray {
+    if (!this.grad && this.#isHomeFree) {
+      this.grad = this.#home
+      this.#isHomeFree = false
+    }
+    return super.accumulator()
   }
 }
 

@@ -95,7 +95,13 @@ struct CrossEntropyArgs {
 
 enum class Unary { exp, log, sigmoid, tanh, relu, gelu, softplus, square, sqrt, abs, negate };
 enum class Binary { add, subtract, multiply, divide, maximum, minimum };
-enum class Reduction { sum, sum_of_squares, max_abs };
+enum class Reduction { sum, max_abs };
+
+// An array, for kernels that take several.
+struct Span {
+  const float* x;
+  std::size_t n;
+};
 
 struct UnaryBackwardArgs {
   std::size_t n;
@@ -219,6 +225,7 @@ struct Kernels {
   void (*add_rows)(const Context&, int N, int F, const float* x, float* y);
   void (*sum_rows)(const Context&, int N, int F, const float* x, float* y);
   double (*reduce)(const Context&, Reduction, std::size_t n, const float* x);
+  double (*sum_of_squares)(const Context&, const Span* arrays, std::size_t count);
   void (*bernoulli)(const Context&, std::size_t n, float* out, std::uint32_t seed, double probability,
                     float value);
   void (*sgd_step)(const Context&, const SgdArgs&);

@@ -152,8 +152,9 @@ function prepareStep({ case: one, tensors }: Problem, lstm: LSTM): Prepared {
   const isText = kind === 'tokens'
   const model = isText ? { embedding, lstm, head, forward } : { lstm, head, forward }
   const parameters = parametersOf(model)
-  setParameters(model, tensors)
+  // Bound first: parameters whose data has been read stay out of the optimizer's arena.
   const optimizer = adam({ learningRate: 1e-3 }).bind(parameters)
+  setParameters(model, tensors)
   const [x, target] = (isText ? ['tokens', 'targets'] : ['x', 'target']).map((name) => {
     return tensor(tensors[name].data, tensors[name])
   })

@@ -37,6 +37,8 @@ export interface Kernels {
   addRows(x: FloatArray, y: FloatArray): void
   sumRows(x: FloatArray, y: FloatArray): void
   reduce(kind: Reduction, x: FloatArray): number
+  /** Σ x² over arrays: the sum of each in double, added in their order. */
+  sumOfSquares(arrays: readonly FloatArray[]): number
   bernoulli(call: BernoulliCall): void
   sgdStep(call: SgdStep): void
   rmspropStep(call: RmspropStep): void
@@ -193,7 +195,7 @@ export interface UnaryBackward {
 /** Elementwise on equal lengths. */
 export type Binary = 'add' | 'subtract' | 'multiply' | 'divide' | 'maximum' | 'minimum'
 
-export type Reduction = 'sum' | 'sumOfSquares' | 'maxAbs'
+export type Reduction = 'sum' | 'maxAbs'
 
 /**
  * out[i] = value where u(seed, i) < probability, else 0; u is uniform in [0, 1), from a counter-based hash, so that

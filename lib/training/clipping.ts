@@ -8,9 +8,12 @@ type Parameters = ReadonlyMap<string, Parameter>
 
 /** √Σ g² over the gradients of all parameters; NaN or ∞ only if a gradient is. */
 export function gradientNorm(parameters: Parameters): number {
+  const gradients = [...gradientsOf(parameters)]
   let squares = 0
-  for (const gradient of gradientsOf(parameters))
-    squares += kernelsFor(gradient).reduce('sumOfSquares', gradient)
+  for (const type of [Float32Array, Float64Array]) {
+    const own = gradients.filter((gradient) => gradient instanceof type)
+    if (own.length > 0) squares += kernelsFor(own[0]).sumOfSquares(own)
+  }
   return Math.sqrt(squares)
 }
 

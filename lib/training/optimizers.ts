@@ -7,13 +7,16 @@ import { describe, FileFormatError, refuseUnknownOptions, requireNumber } from '
 import type { FloatArray } from '../kernels/contract.ts'
 import { kernelsFor } from '../kernels/index.ts'
 import type { Parameter } from '../tensor.ts'
+import { type Entry, layOut, runsOf } from './arena.ts'
 
 /** The description of an optimizer; reusable, without state. */
 export interface OptimizerFactory {
   readonly type: string
   readonly learningRate: number
   /**
-   * Ties the optimizer to parameters, as `parametersOf(model)` finds them.
+   * Ties the optimizer to parameters, as `parametersOf(model)` finds them. They move into one memory, so that one call
+   * updates them all: their `data` are then views. A parameter whose `data` has been read, or whose array was given to it,
+   * stays where it is; the numbers are the same.
    *
    * @throws {TypeError} if there are none
    */
@@ -29,7 +32,7 @@ export interface OptimizerState {
   tensors: Map<string, { shape: readonly number[]; data: FloatArray }>
 }
 
-/** One update of one parameter. */
+/** One update of one parameter, or of several that follow each other in memory. */
 interface Update {
   weight: FloatArray
   gradient: FloatArray
@@ -39,11 +42,16 @@ interface Update {
   step: number
 }
 
+/** What is smaller, the native kernels take for 0: the least normal float32. */
+const leastEps = 2 ** -126
+
 interface Rule {
   type: string
   learningRate: number
   /** Arrays of the parameter's size, zeros before the first update. */
   slots: readonly string[]
+  /** Whether an element stays 0 where gradient and slots are 0, as padding does: not if that divides 0 by eps = 0. */
+  keepsZeros: boolean
   /**
    * One kernel call. Its object is written out: spreading an `Update` into so large a literal costs some 1.6 KB a call
    * that only a full collection takes back (Node 20), and the resident set grows by tens of megabytes.
@@ -51,19 +59,12 @@ interface Rule {
   update(update: Update, slots: readonly FloatArray[]): void
 }
 
-interface Entry {
-  name: string
-  parameter: Parameter
-  slots: FloatArray[]
-  step: number
-}
-
 export class Optimizer {
   readonly type: string
   /** May be changed between steps; schedules do. */
   learningRate: number
   readonly #rule: Rule
-  readonly #entries: Entry[] = []
+  readonly #entries: readonly Entry[]
 
   /** @internal Use `adam(...).bind(parameters)` and the like. */
   constructor(rule: Rule, parameters: ReadonlyMap<string, Parameter>) {
@@ -75,16 +76,12 @@ export class Optimizer {
     this.type = rule.type
     this.learningRate = rule.learningRate
     this.#rule = rule
-    for (const [name, parameter] of parameters) {
-      const weight = parameter.array as FloatArray
-      const slots = rule.slots.map(() => weight.slice().fill(0))
-      this.#entries.push({ name, parameter, slots, step: 0 })
-    }
-    if (this.#entries.length === 0) {
+    if (parameters.size === 0) {
       throw new TypeError(
         `${rule.type}.bind: the model has no parameters; layers are found in its fields and in arrays in them`,
       )
     }
+    this.#entries = layOut(parameters, { slots: rule.slots.length, joins: rule.keepsZeros })
   }
 
   /**
@@ -94,12 +91,10 @@ export class Optimizer {
    */
   step({ gradientScale = 1 }: { gradientScale?: number } = {}): void {
     const { learningRate } = this
-    for (const entry of this.#entries) {
-      const gradient = entry.parameter.grad
-      if (!gradient) continue
-      const weight = entry.parameter.array as FloatArray
-      entry.step++
-      this.#rule.update({ weight, gradient, learningRate, gradientScale, step: entry.step }, entry.slots)
+    for (const { entries, weight, gradient, slots } of runsOf(this.#entries)) {
+      for (const entry of entries) entry.step++
+      const { step } = entries[0]
+      this.#rule.update({ weight, gradient, learningRate, gradientScale, step }, slots)
     }
   }
 
@@ -107,7 +102,7 @@ export class Optimizer {
    * Clears the gradients. They become zeros, not absent: momentum and decay go on for a parameter out of use.
    */
   zeroGrad(): void {
-    for (const { parameter } of this.#entries) parameter.zeroGrad()
+    for (const { gradient } of runsOf(this.#entries)) gradient.fill(0)
   }
 
   /**
@@ -170,6 +165,7 @@ export function sgd(
     type: 'sgd',
     learningRate,
     slots: momentum > 0 ? ['velocity'] : [],
+    keepsZeros: true,
     update: ({ weight, gradient, learningRate, gradientScale }, [velocity]) =>
       kernelsFor(weight).sgdStep({
         weight,
@@ -204,6 +200,7 @@ export function rmsprop(
     type: 'rmsprop',
     learningRate,
     slots: momentum > 0 ? ['squareAverage', 'velocity'] : ['squareAverage'],
+    keepsZeros: eps >= leastEps,
     update: ({ weight, gradient, learningRate, gradientScale }, [squareAverage, velocity]) =>
       kernelsFor(weight).rmspropStep({
         weight,
@@ -258,6 +255,7 @@ function adamRule(
     type,
     learningRate,
     slots: ['moment1', 'moment2'],
+    keepsZeros: eps >= leastEps,
     update: ({ weight, gradient, learningRate, gradientScale, step }, [moment1, moment2]) =>
       kernelsFor(weight).adamStep({
         weight,

@@ -11,7 +11,7 @@ namespace {
 const char* const kUnaryNames[] = {"exp",      "log",    "sigmoid", "tanh", "relu",  "gelu",
                                    "softplus", "square", "sqrt",    "abs",  "negate"};
 const char* const kBinaryNames[] = {"add", "subtract", "multiply", "divide", "maximum", "minimum"};
-const char* const kReductionNames[] = {"sum", "sumOfSquares", "maxAbs"};
+const char* const kReductionNames[] = {"sum", "maxAbs"};
 
 // The positional Float32Array arguments of the elementwise functions, all of one length.
 std::vector<float*> array_arguments(const Napi::CallbackInfo& info, const char* place, std::size_t first,
@@ -107,6 +107,23 @@ Napi::Value reduce(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), call.kernels.reduce(call.context, kind, n, x));
 }
 
+Napi::Value sum_of_squares(const Napi::CallbackInfo& info) {
+  if (info.Length() < 1 || !info[0].IsArray())
+    throw Napi::TypeError::New(info.Env(), "sumOfSquares: expected an array of Float32Arrays");
+  const Napi::Array list = info[0].As<Napi::Array>();
+  std::vector<Span> arrays(list.Length());
+  for (std::uint32_t i = 0; i < arrays.size(); i++) {
+    const Napi::Value each = list.Get(i);
+    if (!each.IsTypedArray() || each.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array)
+      throw Napi::TypeError::New(info.Env(), "sumOfSquares: expected a Float32Array");
+    const Napi::Float32Array array = each.As<Napi::Float32Array>();
+    arrays[i] = {array.Data(), array.ElementLength()};
+  }
+  const Call call(info);
+  return Napi::Number::New(info.Env(),
+                           call.kernels.sum_of_squares(call.context, arrays.data(), arrays.size()));
+}
+
 void bernoulli(const Napi::CallbackInfo& info) {
   const Arguments a = object_argument(info, "bernoulli");
   float* out = a.floats("out", 0);
@@ -196,6 +213,7 @@ void export_elementwise(Napi::Env env, Napi::Object exports) {
   export_function<add_rows>(env, exports, "addRows");
   export_function<sum_rows>(env, exports, "sumRows");
   export_function<reduce>(env, exports, "reduce");
+  export_function<sum_of_squares>(env, exports, "sumOfSquares");
   export_function<bernoulli>(env, exports, "bernoulli");
   export_function<sgd_step>(env, exports, "sgdStep");
   export_function<rmsprop_step>(env, exports, "rmspropStep");

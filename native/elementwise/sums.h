@@ -128,9 +128,6 @@ static void reduce_share(void* data, int index, int count) {
       case Reduction::sum:
         run.results[chunk] = sum_of(Values{x}, n);
         break;
-      case Reduction::sum_of_squares:
-        run.results[chunk] = sum_of(Squares{x, 0}, n);
-        break;
       case Reduction::max_abs:
         run.results[chunk] = largest_magnitude(x, n);
         break;
@@ -150,6 +147,47 @@ static double reduce(const Context& context, Reduction kind, std::size_t n, cons
     } else if (part > result || part != part) {
       result = part;
     }
+  }
+  return result;
+}
+
+struct SquaresRun {
+  const Span* arrays;
+  std::size_t count;
+  int chunks;
+  double* results;  // [chunks], those of the first array first
+};
+
+static void squares_share(void* data, int index, int count) {
+  const SquaresRun& run = *static_cast<const SquaresRun*>(data);
+  int first, last, chunk = 0;
+  share(run.chunks, index, count, &first, &last);
+  for (std::size_t i = 0; i < run.count && chunk < last; i++) {
+    const Span& array = run.arrays[i];
+    for (std::size_t start = 0; start < array.n; start += kReductionChunk, chunk++) {
+      if (chunk < first || chunk >= last) continue;
+      const std::size_t n = array.n - start < kReductionChunk ? array.n - start : kReductionChunk;
+      run.results[chunk] = sum_of(Squares{array.x + start, 0}, static_cast<int>(n));
+    }
+  }
+}
+
+// Every array has its own sum: the bits are the same however the arrays lie in memory.
+static double sum_of_squares(const Context& context, const Span* arrays, std::size_t count) {
+  SquaresRun run = {arrays, count, 0, nullptr};
+  std::size_t elements = 0;
+  for (std::size_t i = 0; i < count; i++) {
+    run.chunks += reduction_chunks(arrays[i].n);
+    elements += arrays[i].n;
+  }
+  run.results = context.arena->take<double>(run.chunks);
+  context.pool->run(useful_threads(context, static_cast<double>(elements) * 8), squares_share, &run);
+  double result = 0;
+  const double* chunk = run.results;
+  for (std::size_t i = 0; i < count; i++) {
+    double sum = 0;
+    for (int left = reduction_chunks(arrays[i].n); left > 0; left--) sum += *chunk++;
+    result += sum;
   }
   return result;
 }

@@ -27,6 +27,7 @@ static const Kernels kTable = {
     add_rows,
     sum_rows,
     reduce,
+    sum_of_squares,
     bernoulli,
     sgd_step,
     rmsprop_step,

@@ -77,11 +77,21 @@ export function sumRows(x: FloatArray, y: FloatArray): void {
   for (let f = 0; f < F; f++) y[f] += sums[f]
 }
 
-/** Σ x, Σ x² or max |x|; NaN if any element is NaN. */
+/** Σ x or max |x|; NaN if any element is NaN. */
 export function reduce(kind: Reduction, x: FloatArray): number {
   let result = 0
   if (kind === 'sum') for (let i = 0; i < x.length; i++) result += x[i]
-  else if (kind === 'sumOfSquares') for (let i = 0; i < x.length; i++) result += x[i] * x[i]
   else for (let i = 0; i < x.length; i++) result = Math.max(result, Math.abs(x[i]))
+  return result
+}
+
+/** Σ x² over arrays: the sum of each, added in their order. NaN if any element is NaN. */
+export function sumOfSquares(arrays: readonly FloatArray[]): number {
+  let result = 0
+  for (const x of arrays) {
+    let sum = 0
+    for (let i = 0; i < x.length; i++) sum += x[i] * x[i]
+    result += sum
+  }
   return result
 }
