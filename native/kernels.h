@@ -12,7 +12,7 @@ class Arena;
 class ThreadPool;
 
 // How the time loop of an LSTM is shared out: as the cost model of lstm/sharing.h says, or as it is told.
-enum class Sharing { automatic, rows, units };
+enum class Sharing { automatic, rows, units, layers };
 
 // What a call runs on: the caller's scratch memory and the process's threads.
 struct Context {
@@ -235,6 +235,8 @@ struct Kernels {
   std::size_t (*lstm_packed_length)(const LstmShape&);
   void (*lstm_pack)(const LstmShape&, const LstmWeights<const float>&, float* packed);
   void (*lstm_forward)(const Context&, const LstmArgs* directions, int count);
+  // Layers that each read what the one before writes, all in one direction, with packed weights and no cache.
+  void (*lstm_stack_forward)(const Context&, const LstmArgs* layers, int count);
   void (*lstm_backward)(const Context&, const LstmArgs* directions, int count);
   // exp, sigmoid and tanh of native/math/activations.h, for the accuracy tests.
   void (*activation)(Unary, std::size_t n, const float* x, float* y);

@@ -60,8 +60,26 @@ inline void pause_briefly() {
 #endif
 }
 
-// Where the threads of one task wait for each other between dependent steps. It spins, since the wait is
-// shorter than a sleep would be, and yields once it has spun longer than a step should take.
+// How a thread waits for another of its task. It spins, since the wait is shorter than a sleep would be, and
+// yields once it has spun longer than a step should take.
+class Patience {
+ public:
+  void wait_a_moment() {
+    if (spins_ < kSpins) {
+      spins_++;
+      pause_briefly();
+    } else {
+      std::this_thread::yield();
+    }
+  }
+
+ private:
+  static constexpr int kSpins = 2000;  // some 40 µs, after which the peer has probably lost its core
+
+  int spins_ = 0;
+};
+
+// Where the threads of one task wait for each other between dependent steps.
 class Barrier {
  public:
   Barrier() = default;
@@ -74,20 +92,26 @@ class Barrier {
       phase_.store(phase + 1, std::memory_order_release);
       return;
     }
-    for (int spins = 0; phase_.load(std::memory_order_acquire) == phase; spins++) {
-      if (spins < kSpins) {
-        pause_briefly();
-      } else {
-        std::this_thread::yield();
-      }
-    }
+    for (Patience patience; phase_.load(std::memory_order_acquire) == phase;) patience.wait_a_moment();
   }
 
  private:
-  static constexpr int kSpins = 2000;  // some 40 µs, after which the peer has probably lost its core
-
   alignas(64) std::atomic<int> arrived_{0};
   alignas(64) std::atomic<unsigned> phase_{0};
+};
+
+// How far one thread of a task has come, for another that works on what it leaves behind.
+class Progress {
+ public:
+  // Everything written before is there for whoever waits for `done` or less.
+  void reach(int done) { done_.store(done, std::memory_order_release); }
+
+  void wait_for(int done) const {
+    for (Patience patience; done_.load(std::memory_order_acquire) < done;) patience.wait_a_moment();
+  }
+
+ private:
+  alignas(64) std::atomic<int> done_{0};
 };
 
 }  // namespace lstm_native

@@ -110,6 +110,6 @@ function threadsAsked(): number {
 /** `LSTM_NATIVE_SHARING`, or `automatic`, which leaves the choice to the cost model. */
 function sharingAsked(): string {
   const asked = process.env.LSTM_NATIVE_SHARING || 'automatic'
-  if (['automatic', 'rows', 'units'].includes(asked)) return asked
-  throw new BackendError(`LSTM_NATIVE_SHARING: expected automatic, rows or units, got ${asked}`)
+  if (['automatic', 'rows', 'units', 'layers'].includes(asked)) return asked
+  throw new BackendError(`LSTM_NATIVE_SHARING: expected automatic, rows, units or layers, got ${asked}`)
 }

@@ -29,7 +29,7 @@ void set_threads(const Napi::CallbackInfo& info) {
   info.Env().GetInstanceData<Environment>()->threads = count == 0 ? default_threads() : count;
 }
 
-// For measuring the cost model: "rows" and "units" overrule it, "automatic" does not.
+// For measuring the cost model: "automatic" leaves the choice to it, the others overrule it.
 void set_sharing(const Napi::CallbackInfo& info) {
   const std::string name =
       info.Length() > 0 && info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
@@ -40,8 +40,10 @@ void set_sharing(const Napi::CallbackInfo& info) {
     sharing = Sharing::rows;
   } else if (name == "units") {
     sharing = Sharing::units;
+  } else if (name == "layers") {
+    sharing = Sharing::layers;
   } else {
-    throw Napi::TypeError::New(info.Env(), "setSharing: expected automatic, rows or units");
+    throw Napi::TypeError::New(info.Env(), "setSharing: expected automatic, rows, units or layers");
   }
 }
 

@@ -294,7 +294,7 @@ static void lstm_backward(const Context& context, const LstmArgs* directions, in
   for (int d = 0; d < count; d += 2) {
     PairRun<Backward> pair = {};
     pair.count = count - d < 2 ? 1 : 2;
-    const int threads = pair_threads(context, directions + d, pair.count);
+    const int threads = threads_for(context, directions + d, pair.count);
     for (int i = 0; i < pair.count; i++) {
       prepare_backward(context, directions[d + i], threads_of_one(threads, pair.count), pair.runs[i]);
     }

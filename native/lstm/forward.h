@@ -181,6 +181,20 @@ static void finish_row(const Forward& run, int r) {
                kept ? run.schedule.number(r, steps - 1) : r, args.cn + b * args.c_stride, args.H);
 }
 
+// Steps [s0, s1) of a thread's share, no more than a chunk of them.
+static void forward_steps(Forward& run, const Share& mine, int s0, int s1) {
+  if (!run.input_in_step) input_product(run, mine, s0, s1);
+  for (int s = s0; s < s1; s++) {
+    if (run.args->layer_norm) {
+      normalized_step(run, mine, s);
+    } else {
+      plain_step(run, mine, s);
+    }
+    if (run.args->P > 0) projection_step(run, mine, s);
+    if (mine.by_units) run.barrier.wait(mine.count);
+  }
+}
+
 static void forward_share(void* data, int index, int count) {
   Forward& run = *static_cast<Forward*>(data);
   const LstmArgs& args = *run.args;
@@ -191,16 +205,7 @@ static void forward_share(void* data, int index, int count) {
   run.barrier.wait(count);
   for (int s0 = 0; s0 < run.schedule.steps; s0 += run.chunk) {
     const int s1 = s0 + run.chunk < run.schedule.steps ? s0 + run.chunk : run.schedule.steps;
-    if (!run.input_in_step) input_product(run, mine, s0, s1);
-    for (int s = s0; s < s1; s++) {
-      if (args.layer_norm) {
-        normalized_step(run, mine, s);
-      } else {
-        plain_step(run, mine, s);
-      }
-      if (args.P > 0) projection_step(run, mine, s);
-      if (by_units) run.barrier.wait(count);
-    }
+    forward_steps(run, mine, s0, s1);
   }
   run.barrier.wait(count);
   for (int r = index; r < args.B; r += count) finish_row(run, r);
@@ -258,7 +263,7 @@ static void lstm_forward(const Context& context, const LstmArgs* directions, int
   for (int d = 0; d < count; d += 2) {
     PairRun<Forward> pair = {};
     pair.count = count - d < 2 ? 1 : 2;
-    const int threads = pair_threads(context, directions + d, pair.count);
+    const int threads = threads_for(context, directions + d, pair.count);
     for (int i = 0; i < pair.count; i++) {
       prepare_forward(context, directions[d + i], threads_of_one(threads, pair.count), pair.runs[i]);
     }

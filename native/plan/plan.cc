@@ -58,39 +58,45 @@ struct Flow {
   const std::int32_t* lengths;  // none after it
 };
 
-void run_lstm(const Kernels& kernels, const Context& context, const Plan& plan, const PlanStep& step,
-              const Flow& flow, const float* x, float* y) {
-  const int D = directions_of(step);
-  LstmArgs directions[2];
-  for (int d = 0; d < D; d++) {
-    LstmArgs& args = directions[d];
-    args = {};
-    static_cast<LstmShape&>(args) = shape_of(step);
-    args.B = flow.run.B;
-    args.T = flow.T;
-    const int R = args.R();
-    args.reverse = d == 1 || has(step, kReverseFlag);
-    args.lengths = flow.lengths;
-    args.packed = weights_at(plan, step.weights[d]);
-    args.x = x;
-    args.x_time_stride = args.I;
-    args.x_batch_stride = static_cast<std::ptrdiff_t>(flow.T) * args.I;
-    args.y = y + d * R;
-    args.y_time_stride = step.output;
-    args.y_batch_stride = static_cast<std::ptrdiff_t>(flow.T) * step.output;
-    args.h_stride = args.c_stride = plan.state_width;
-    const int h = step.state + d * R, c = step.state + D * R + d * args.H;
-    if (flow.run.initial_state != nullptr) {
-      args.h0 = flow.run.initial_state + h;
-      args.c0 = flow.run.initial_state + c;
-    }
-    args.hn = flow.run.final_state + h;
-    args.cn = flow.run.final_state + c;
-    args.eps = step.eps;
-    args.zoneout_cell = {nullptr, step.zoneout_cell};
-    args.zoneout_hidden = {nullptr, step.zoneout_hidden};
+LstmArgs lstm_args(const Plan& plan, const PlanStep& step, int d, const Flow& flow, const float* x,
+                   float* y) {
+  LstmArgs args = {};
+  static_cast<LstmShape&>(args) = shape_of(step);
+  args.B = flow.run.B;
+  args.T = flow.T;
+  const int D = directions_of(step), R = args.R();
+  args.reverse = d == 1 || has(step, kReverseFlag);
+  args.lengths = flow.lengths;
+  args.packed = weights_at(plan, step.weights[d]);
+  args.x = x;
+  args.x_time_stride = args.I;
+  args.x_batch_stride = static_cast<std::ptrdiff_t>(flow.T) * args.I;
+  args.y = y + d * R;
+  args.y_time_stride = step.output;
+  args.y_batch_stride = static_cast<std::ptrdiff_t>(flow.T) * step.output;
+  args.h_stride = args.c_stride = plan.state_width;
+  const int h = step.state + d * R, c = step.state + D * R + d * args.H;
+  if (flow.run.initial_state != nullptr) {
+    args.h0 = flow.run.initial_state + h;
+    args.c0 = flow.run.initial_state + c;
   }
-  kernels.lstm_forward(context, directions, D);
+  args.hn = flow.run.final_state + h;
+  args.cn = flow.run.final_state + c;
+  args.eps = step.eps;
+  args.zoneout_cell = {nullptr, step.zoneout_cell};
+  args.zoneout_hidden = {nullptr, step.zoneout_hidden};
+  return args;
+}
+
+// How many steps from `i` on are layers of one direction, each reading what the one before writes.
+int stack_height(const Plan& plan, int i) {
+  const auto is_layer = [&](const PlanStep& step) {
+    return is(step, PlanKind::lstm) && !has(step, kTwoDirectionsFlag) &&
+           has(step, kReverseFlag) == has(plan.steps[i], kReverseFlag);
+  };
+  int count = 0;
+  while (i + count < plan.count && is_layer(plan.steps[i + count])) count++;
+  return count;
 }
 
 void run_linear(const Kernels& kernels, const Context& context, const Plan& plan, const PlanStep& step,
@@ -196,10 +202,27 @@ void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, 
   for (int i = 0; i < plan.count; i++) {
     const PlanStep& step = plan.steps[i];
     const std::size_t rows = static_cast<std::size_t>(run.B) * flow.T;
-    float* y = i == plan.count - 1 ? run.y : context.arena->take<float>(rows * step.output);
+    const auto output_of = [&](int n) {
+      return n == plan.count - 1 ? run.y : context.arena->take<float>(rows * plan.steps[n].output);
+    };
+    float* y = output_of(i);
     switch (static_cast<PlanKind>(step.kind)) {
       case PlanKind::lstm:
-        run_lstm(kernels, context, plan, step, flow, x, y);
+        if (has(step, kTwoDirectionsFlag)) {
+          const LstmArgs directions[] = {lstm_args(plan, step, 0, flow, x, y),
+                                         lstm_args(plan, step, 1, flow, x, y)};
+          kernels.lstm_forward(context, directions, 2);
+        } else {
+          const int count = stack_height(plan, i);
+          LstmArgs* layers = context.arena->take<LstmArgs>(count);
+          layers[0] = lstm_args(plan, step, 0, flow, x, y);
+          for (int l = 1; l < count; l++) {
+            float* above = output_of(++i);
+            layers[l] = lstm_args(plan, plan.steps[i], 0, flow, y, above);
+            y = above;
+          }
+          kernels.lstm_stack_forward(context, layers, count);
+        }
         break;
       case PlanKind::linear:
         run_linear(kernels, context, plan, step, static_cast<int>(rows), x, y);

@@ -22,6 +22,7 @@
 #include "../lstm/driver.h"
 #include "../lstm/sharing.h"
 #include "../lstm/forward.h"
+#include "../lstm/wavefront.h"
 #include "../lstm/panel_gradient.h"
 #include "../lstm/backward.h"
 #include "table.inl.h"

@@ -36,6 +36,7 @@ static const Kernels kTable = {
     lstm_packed_length,
     lstm_pack,
     lstm_forward,
+    lstm_stack_forward,
     lstm_backward,
     activation,
 };

@@ -59,7 +59,8 @@ class Random {
 // What kernels run on: scratch of its own, the process's pool.
 class Machine {
  public:
-  explicit Machine(int threads = 1) : context_{&arena_, &ThreadPool::instance(), threads} {}
+  explicit Machine(int threads = 1, Sharing sharing = Sharing::automatic)
+      : context_{&arena_, &ThreadPool::instance(), threads, sharing} {}
   const Context& context() {
     arena_.reset();
     return context_;
