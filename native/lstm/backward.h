@@ -7,20 +7,18 @@
 
 namespace lstm_native::LSTM_TARGET {
 
-struct Backward : Window {
+struct Backward : Window, BackwardPanels {
   const Context* context;
   Cache cache;
   bool by_units;
-  float* hidden_panels;      // [panels of R][4H][kPanelColumns]: W_hh, contracted over the gates
-  float* projection_panels;  // [panels of H][P][kPanelColumns]
-  float* dc;                 // [B][H] gradient of the cell carried back
-  float* carry;              // [B][R] gradient of h that zoneout passes by the step, or null
-  float* d_output;           // [N][R] gradient of a projection's result, or null
-  float* raw_cell;           // [N][H] ĉ, for the peepholes' gradient under zoneout, or null
-  float* d_hidden_sums;      // [B][4H] gradient of h·W_hhᵀ of the step above, layer normalisation only
-  float* d_normalized;       // [N][H] gradient of the normalised cell
-  float* cell_hat;           // [N][H] normalised cell before gain and shift
-  float* rows;               // [threads][kRows][2H] working rows
+  float* dc;             // [B][H] gradient of the cell carried back
+  float* carry;          // [B][R] gradient of h that zoneout passes by the step, or null
+  float* d_output;       // [N][R] gradient of a projection's result, or null
+  float* raw_cell;       // [N][H] ĉ, for the peepholes' gradient under zoneout, or null
+  float* d_hidden_sums;  // [B][4H] gradient of h·W_hhᵀ of the step above, layer normalisation only
+  float* d_normalized;   // [N][H] gradient of the normalised cell
+  float* cell_hat;       // [N][H] normalised cell before gain and shift
+  float* rows;           // [threads][kRows][2H] working rows
   Barrier barrier;
 
   BRICK_MEMBER const float* previous_cell_row(int s, int r) const {
@@ -181,28 +179,12 @@ static void backward_step(const Backward& run, const Share& mine, int s) {
   }
 }
 
-static void pack_backward(const Backward& run, int index, int count) {
-  const LstmArgs& args = *run.args;
-  int first, last;
-  share(panels_of(args.R()), index, count, &first, &last);
-  for (int panel = first; panel < last; panel++) {
-    pack_columns(args.weights.weight_hh, 4 * args.H, args.R(), panel,
-                 run.hidden_panels + static_cast<std::size_t>(panel) * kPanelColumns * 4 * args.H);
-  }
-  if (args.P == 0) return;
-  share(panels_of(args.H), index, count, &first, &last);
-  for (int panel = first; panel < last; panel++) {
-    pack_columns(args.weights.weight_hr, args.P, args.H, panel,
-                 run.projection_panels + static_cast<std::size_t>(panel) * kPanelColumns * args.P);
-  }
-}
-
 static void backward_share(void* data, int index, int count) {
   Backward& run = *static_cast<Backward*>(data);
   const LstmArgs& args = *run.args;
   const bool by_units = run.by_units && count > 1;
   const Share mine = Share::of(by_units, 0, panels_of(args.R()), index, count);
-  pack_backward(run, index, count);
+  if (args.packed == nullptr) pack_backward(args, args.weights, run, index, count);
   const std::size_t H = args.H, R = args.R();
   for (int r = index; r < args.B; r += count) {
     const int b = run.schedule.order[r];
@@ -245,13 +227,16 @@ static void prepare_backward(const Context& context, const LstmArgs& args, int t
   run.cache = cache_sections(args, args.cache);
   run.by_units = share_by_units(context, args, threads);
   const std::size_t N = run.schedule.rows();
-  run.hidden_panels = arena.take<float>(packed_b_length(4 * args.H, args.R()));
+  // What was packed beforehand is read, never written. What is packed here leaves W_ih to the product that
+  // reads it once.
+  const LstmPass pass =
+      args.packed != nullptr && args.dx != nullptr ? LstmPass::backward_to_input : LstmPass::backward;
+  float* packed = const_cast<float*>(args.packed);
+  if (packed == nullptr) packed = arena.take<float>(lstm_packed_length(args, pass));
+  backward_sections(args, pass, packed, &run);
   run.dc = arena.take<float>(B * H);
   if (args.zoneout_hidden.any()) run.carry = arena.take<float>(B * R);
-  if (args.P > 0) {
-    run.projection_panels = arena.take<float>(packed_b_length(args.P, args.H));
-    run.d_output = arena.take<float>(N * args.P);
-  }
+  if (args.P > 0) run.d_output = arena.take<float>(N * args.P);
   if (args.dweights.peephole != nullptr) run.raw_cell = arena.take<float>(N * H);
   if (args.layer_norm) {
     run.d_hidden_sums = arena.take<float>(B * 4 * H);

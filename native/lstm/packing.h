@@ -91,11 +91,6 @@ static std::size_t packed_sections(const LstmShape& shape, float* memory, Packed
   return length;
 }
 
-static std::size_t lstm_packed_length(const LstmShape& shape) {
-  PackedWeights unused;
-  return packed_sections(shape, nullptr, &unused);
-}
-
 static void copy_section(float* section, const float* from, std::size_t floats) {
   if (section != nullptr) std::memcpy(section, from, sizeof(float) * floats);
 }
@@ -130,10 +125,83 @@ static void pack_weights(const LstmShape& shape, const LstmWeights<const float>&
   copy_section(packed.norm_cell, weights.norm_cell, 2 * static_cast<std::size_t>(H));
 }
 
-static void lstm_pack(const LstmShape& shape, const LstmWeights<const float>& weights, float* memory) {
+// The matrices as a backward pass reads them, contracted over their rows.
+struct BackwardPanels {
+  float* hidden_panels;      // [panels of R][4H][kPanelColumns]
+  float* projection_panels;  // [panels of H][P][kPanelColumns]
+  float* input_panels;       // W_ih as pack_b lays it out, [packed_b_length(4H, I)]; or null
+};
+
+// Floats, and the sections from `memory` on. A product with few columns reads W_ih as it is.
+static std::size_t backward_sections(const LstmShape& shape, LstmPass pass, float* memory,
+                                     BackwardPanels* panels) {
+  const int G = 4 * shape.H;
+  const bool to_input = pass == LstmPass::backward_to_input && shape.I > kThin;
+  const std::size_t hidden = whole_lines(packed_b_length(G, shape.R()));
+  const std::size_t projection = shape.P > 0 ? whole_lines(packed_b_length(shape.P, shape.H)) : 0;
+  panels->hidden_panels = memory;
+  panels->projection_panels = memory != nullptr && projection > 0 ? memory + hidden : nullptr;
+  panels->input_panels = memory != nullptr && to_input ? memory + hidden + projection : nullptr;
+  return hidden + projection + (to_input ? packed_b_length(G, shape.I) : 0);
+}
+
+// The part of thread `index` of `count`; the parts may run at once.
+static void pack_backward(const LstmShape& shape, const LstmWeights<const float>& weights,
+                          const BackwardPanels& panels, int index, int count) {
+  const int H = shape.H, I = shape.I, P = shape.P, R = shape.R(), G = 4 * H;
+  int first, last;
+  share(panels_of(R), index, count, &first, &last);
+  for (int n = first; n < last; n++)
+    pack_columns(weights.weight_hh, G, R, n, panels.hidden_panels + packed_b_length(G, n * kPanelColumns));
+  if (panels.projection_panels != nullptr) {
+    share(panels_of(H), index, count, &first, &last);
+    for (int n = first; n < last; n++)
+      pack_columns(weights.weight_hr, P, H, n,
+                   panels.projection_panels + packed_b_length(P, n * kPanelColumns));
+  }
+  if (panels.input_panels == nullptr) return;
+  share(panels_of(I), index, count, &first, &last);
+  // Chunk after chunk, as pack_b lays it out.
+  for (int k = 0; k < G; k += kChunk) {
+    const int kc = G - k < kChunk ? G - k : kChunk;
+    float* chunk = panels.input_panels + packed_b_length(k, I);
+    for (int n = first; n < last; n++) {
+      pack_columns(weights.weight_ih + static_cast<std::ptrdiff_t>(k) * I, kc, I, n,
+                   chunk + packed_b_length(kc, n * kPanelColumns));
+    }
+  }
+}
+
+static std::size_t lstm_packed_length(const LstmShape& shape, LstmPass pass) {
   PackedWeights packed;
-  packed_sections(shape, memory, &packed);
-  pack_weights(shape, weights, packed, 0, 1);
+  BackwardPanels panels;
+  return pass == LstmPass::forward ? packed_sections(shape, nullptr, &packed)
+                                   : backward_sections(shape, pass, nullptr, &panels);
+}
+
+struct PackRun {
+  const LstmShape* shape;
+  const LstmWeights<const float>* weights;
+  LstmPass pass;
+  PackedWeights packed;
+  BackwardPanels panels;
+};
+
+static void pack_share(void* data, int index, int count) {
+  const PackRun& run = *static_cast<const PackRun*>(data);
+  if (run.pass == LstmPass::forward) {
+    pack_weights(*run.shape, *run.weights, run.packed, index, count);
+  } else {
+    pack_backward(*run.shape, *run.weights, run.panels, index, count);
+  }
+}
+
+static void lstm_pack(const Context& context, const LstmShape& shape, LstmPass pass,
+                      const LstmWeights<const float>& weights, float* memory) {
+  PackRun run = {&shape, &weights, pass, {}, {}};
+  const std::size_t floats = pass == LstmPass::forward ? packed_sections(shape, memory, &run.packed)
+                                                       : backward_sections(shape, pass, memory, &run.panels);
+  context.pool->run(useful_threads(context, static_cast<double>(floats) * kCheap), pack_share, &run);
 }
 
 }  // namespace lstm_native::LSTM_TARGET

@@ -108,7 +108,8 @@ static void parameter_gradients(const Backward& run) {
   p.N = args.I;
   p.K = G;
   p.a_rows = d_rows;
-  p.b_rows = row_pointers(context, args.weights.weight_ih, args.I, G);
+  p.b_packed = run.input_panels;
+  if (p.b_packed == nullptr) p.b_rows = row_pointers(context, args.weights.weight_ih, args.I, G);
   p.c_rows = d_inputs;
   p.accumulate = true;
   multiply(context, p);

@@ -28,6 +28,7 @@ import { softmaxBackward, softmaxCrossEntropy, softmaxForward } from './softmax.
 
 export const referenceKernels: Kernels = {
   name: 'reference',
+  layout: 'none',
   gemm,
   linearForward,
   linearBackward,
@@ -51,6 +52,7 @@ export const referenceKernels: Kernels = {
   rmspropStep,
   adamStep,
   lstmCacheLength,
+  lstmPack: () => undefined,
   lstmForward,
   lstmBackward,
   compilePlan,
