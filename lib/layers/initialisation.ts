@@ -18,21 +18,21 @@ export class Initialiser {
   }
 
   constant(shape: readonly number[], value = 0): Parameter {
-    return new Parameter(shape, this.#allocate(sizeOf(shape)).fill(value))
+    return new Parameter(shape, this.#allocate(sizeOf(shape)).fill(value)).own()
   }
 
   /** U(-bound, bound) */
   uniform(shape: readonly number[], bound: number): Parameter {
     const array = this.#allocate(sizeOf(shape))
     for (let i = 0; i < array.length; i++) array[i] = this.#random.uniform(-bound, bound)
-    return new Parameter(shape, array)
+    return new Parameter(shape, array).own()
   }
 
   /** N(0, 1) */
   normal(shape: readonly number[]): Parameter {
     const array = this.#allocate(sizeOf(shape))
     for (let i = 0; i < array.length; i++) array[i] = this.#random.normal()
-    return new Parameter(shape, array)
+    return new Parameter(shape, array).own()
   }
 
   /** ln U(1, high): forget biases whose time constants are spread up to `high`. */
@@ -56,7 +56,7 @@ export class Initialiser {
     }
     const array = this.#allocate(rows * columns)
     for (let j = 0; j < columns; j++) for (let i = 0; i < rows; i++) array[i * columns + j] = basis[j][i]
-    return new Parameter([rows, columns], array)
+    return new Parameter([rows, columns], array).own()
   }
 
   #allocate(length: number): FloatArray {

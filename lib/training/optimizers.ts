@@ -100,6 +100,7 @@ export class Optimizer {
       const weight = entry.parameter.array as FloatArray
       entry.step++
       this.#rule.update({ weight, gradient, learningRate, gradientScale, step: entry.step }, entry.slots)
+      entry.parameter.touch()
     }
   }
 
