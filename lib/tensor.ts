@@ -7,6 +7,9 @@ export type DataType = 'float32' | 'float64' | 'int32'
 export type TensorArray = FloatArray | Int32Array
 export type Nested = number | readonly Nested[]
 
+/** The last version given to any tensor. */
+let versions = 0
+
 export class Tensor {
   readonly shape: readonly number[]
   /** Whether `backward` computes a gradient for this tensor or for what it was made from. */
@@ -21,6 +24,7 @@ export class Tensor {
   readonly #base: Tensor | undefined
   #array: TensorArray | undefined
   #escaped = false
+  #version: number | undefined
 
   /** @internal Use `tensor()`, `zeros()` or an operation. With `base`, a view that shares that tensor's array. */
   constructor(shape: readonly number[], source: TensorArray | Tensor, requiresGrad = false) {
@@ -41,8 +45,10 @@ export class Tensor {
   }
 
   /**
-   * The elements in row-major order: the tensor's own memory, no copy. It may be part of a larger buffer
-   * (`byteOffset`).
+   * The elements in row-major order: the tensor's own memory, no copy, and maybe part of a larger buffer
+   * (`byteOffset`). Write into it whenever you like: of a parameter whose
+   * memory was handed out, nothing is kept from call to call. A loop over single steps runs the faster for leaving it
+   * alone; `toArray` and `clone` copy.
    */
   get data(): TensorArray {
     this.share()
@@ -53,6 +59,7 @@ export class Tensor {
   share(): void {
     const owner = this.#base ?? this
     owner.#escaped = true
+    owner.#version = undefined
   }
 
   /** @internal The elements, for operations, which do not keep them beyond the step. */
@@ -63,6 +70,32 @@ export class Tensor {
       `Tensor [${this.shape}]: its buffer was recycled when the training step that made it ended; ` +
         'call clone() or read .data inside the step to keep it',
     )
+  }
+
+  /**
+   * @internal A number for what the array holds, which no other contents and no other tensor ever have; undefined where it
+   * may change unseen, because somebody outside holds the array.
+   */
+  get version(): number | undefined {
+    return this.#version
+  }
+
+  /** @internal For who made the array and gave it to nobody else: from now on `version` tells what it holds. */
+  own(): this {
+    this.#version = ++versions
+    return this
+  }
+
+  /** @internal To be called by whoever has written into `array`: what was made of the contents before is out of date. */
+  touch(): void {
+    const owner = this.#base ?? this
+    if (owner.#version) owner.#version = ++versions
+  }
+
+  /** @internal Overwrites the elements. */
+  write(elements: FloatArray): void {
+    this.array.set(elements)
+    this.touch()
   }
 
   /** @internal Ends the tensor's life and returns its array, unless it is a view or somebody has seen its data. */
@@ -147,6 +180,7 @@ export class Parameter extends Tensor {
   constructor(shape: readonly number[], array: FloatArray, isShared = true) {
     super(shape, array, true)
     if (isShared) this.share()
+    else this.own()
   }
 
   /** @internal The place of its gradient in an arena, if it lives in one; see training/arena.ts. */

@@ -147,6 +147,9 @@ struct LstmShape {
   int R() const { return P > 0 ? P : H; }
 };
 
+// What weights are packed for. A backward pass that has dx reads those of backward_to_input.
+enum class LstmPass { forward, backward, backward_to_input };
+
 // One layer and direction. The gradients of a backward call have the same shape and may each be null.
 template <typename Float>
 struct LstmWeights {
@@ -172,7 +175,7 @@ struct LstmArgs : LstmShape {
   bool reverse;
   const std::int32_t* lengths;  // null: every sequence has T steps
   LstmWeights<const float> weights;
-  const float* packed;  // what lstm_pack made of the weights, which are then not read; or null
+  const float* packed;  // what lstm_pack made for this pass, read in place of the matrices; or null
   const float* x;
   std::ptrdiff_t x_batch_stride, x_time_stride;
   const float* h0;              // null: zeros
@@ -232,8 +235,9 @@ struct Kernels {
   void (*rmsprop_step)(const Context&, const RmspropArgs&);
   void (*adam_step)(const Context&, const AdamArgs&);
   std::size_t (*lstm_cache_length)(const LstmShape&);
-  std::size_t (*lstm_packed_length)(const LstmShape&);
-  void (*lstm_pack)(const LstmShape&, const LstmWeights<const float>&, float* packed);
+  std::size_t (*lstm_packed_length)(const LstmShape&, LstmPass);
+  void (*lstm_pack)(const Context&, const LstmShape&, LstmPass, const LstmWeights<const float>&,
+                    float* packed);
   void (*lstm_forward)(const Context&, const LstmArgs* directions, int count);
   // Layers that each read what the one before writes, all in one direction, with packed weights and no cache.
   void (*lstm_stack_forward)(const Context&, const LstmArgs* layers, int count);

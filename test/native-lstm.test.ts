@@ -53,6 +53,15 @@ describe.each(available)('the native LSTM on %s', (target) => {
     }
   })
 
+  it.each([...optionSets, ...awkwardShapes])('gives the same bits from packed weights: %o', (options) => {
+    useBackend(target)
+    const test = makeCase({ B: 5, T: 3, I: 33, H: 31, seed: 5, ...options })
+    const plain = runCase(float32(), test, Float32Array)
+    const packed = runCase(float32(), test, Float32Array, { isPacked: true })
+    expectSameBits(packed.outputs, plain.outputs)
+    expectSameBits(packed.gradients, plain.gradients)
+  })
+
   it.each(optionSets)('gives the same bits with 1, 2, 3 and 4 threads with $name', (options) => {
     useBackend(target)
     // Large enough for the pool to be used; B = 3 shares out units, B = 31 rows.

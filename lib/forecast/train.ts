@@ -144,13 +144,13 @@ export async function trainForecaster(series: Series, options: TrainOptions): Pr
     for await (const epoch of run) {
       history.push(epoch)
       if (epoch.improved)
-        for (const [name, { data }] of parametersOf(model)) best.set(name, data.slice() as FloatArray)
+        for (const [name, { array }] of parametersOf(model)) best.set(name, array.slice() as FloatArray)
       options.onEpoch?.(epoch)
     }
   } catch (error) {
     if (!signal?.aborted || history.length === 0) throw error
     // `fit` leaves the parameters of the last update; what is kept is the best epoch, as after a whole run.
-    for (const [name, parameter] of parametersOf(model)) parameter.data.set(best.get(name)!)
+    for (const [name, parameter] of parametersOf(model)) parameter.write(best.get(name)!)
   }
   const seconds = (performance.now() - start) / 1000
 

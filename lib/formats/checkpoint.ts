@@ -8,6 +8,7 @@ import { Layer, type LayerConfig, type Model, parametersOf } from '../layers/lay
 import { layerFromConfig } from '../layers/registry.ts'
 import { Sequential } from '../layers/sequential.ts'
 import { Random, withRandom } from '../random.ts'
+import type { Parameter } from '../tensor.ts'
 import { writeFileAtomically } from './atomic.ts'
 import { encodeSafetensors, readSafetensors, type Safetensors, type StoredTensor } from './safetensors.ts'
 
@@ -161,14 +162,14 @@ function build(path: string, text: string | undefined): Layer {
   }
 }
 
-type Copy = { from: FloatArray; to: FloatArray }
+type Copy = { from: FloatArray; to: Parameter }
 
 function restoreParameters(path: string, model: Model, file: Safetensors): void {
   copyAll(matchParameters(path, model, file))
 }
 
 function copyAll(copies: readonly Copy[]): void {
-  for (const { from, to } of copies) to.set(from)
+  for (const { from, to } of copies) to.write(from)
 }
 
 /** Which tensor goes into which parameter. @throws {FileFormatError} unless every one has its counterpart */
@@ -198,7 +199,8 @@ function matchParameters(path: string, model: Model, { tensors, metadata }: Safe
     const fix = 'build the model with the layers and options it was saved with'
     fail('UnexpectedTensor', name, `is no parameter of the model${hintOf(name, parameters.keys())}; ${fix}`)
   }
-  return [...parameters].map(([name, { shape, array }]) => {
+  return [...parameters].map(([name, parameter]) => {
+    const { shape } = parameter
     const { shape: found, data } = stored.get(name)!
     if (String(found) !== String(shape)) {
       fail(
@@ -207,7 +209,7 @@ function matchParameters(path: string, model: Model, { tensors, metadata }: Safe
         `has shape [${found}], the model's parameter [${shape}]; give the layer the same sizes`,
       )
     }
-    return { from: requireFloats(path, name, data), to: array as FloatArray }
+    return { from: requireFloats(path, name, data), to: parameter }
   })
 }
 

@@ -94,6 +94,7 @@ export class Plan {
       initialState: state ? this.#requireState(state, B) : undefined,
       finalState,
     })
+    output.touch()
     return finalState ? { output, state: new Tensor([B, this.stateSize], finalState) } : output
   }
 

@@ -19,6 +19,8 @@ export type FloatArray = Float32Array | Float64Array
 
 export interface Kernels {
   readonly name: 'native' | 'reference'
+  /** Of packed weights: what was packed under one name is read under the same name only. */
+  readonly layout: string
   gemm(call: GemmCall): void
   linearForward(call: LinearForward): void
   linearBackward(call: LinearBackward): void
@@ -44,6 +46,8 @@ export interface Kernels {
   rmspropStep(call: RmspropStep): void
   adamStep(call: AdamStep): void
   lstmCacheLength(shape: LstmShape): number
+  /** The matrices in the layout that `pass` reads; undefined where the back end reads them as they are. */
+  lstmPack(pass: LstmPass, call: LstmPack): FloatArray | undefined
   lstmForward(directions: readonly LstmForward[]): void
   lstmBackward(directions: readonly LstmBackward[]): void
   compilePlan(steps: readonly PlanStep[]): CompiledPlan
@@ -292,6 +296,23 @@ export interface LstmParameters {
   normCell?: FloatArray
 }
 
+/** What weights are packed for: a backward pass that computes dx reads those of `backwardToInput`. */
+export type LstmPass = 'forward' | 'backward' | 'backwardToInput'
+
+/**
+ * Weights packed once for several calls. The forward pass multiplies by rows of W_ih and W_hh, the backward pass by their
+ * columns, so each has panels of its own; both take about as much memory as the matrices themselves.
+ */
+export interface LstmPack {
+  I: number
+  H: number
+  P: number
+  layerNorm: boolean
+  parameters: LstmParameters
+  /** An earlier result, overwritten and returned if it is of the right length. */
+  packed?: FloatArray
+}
+
 /**
  * One LSTM layer and direction over a whole window of T steps.
  *
@@ -319,6 +340,11 @@ export interface LstmForward extends LstmShape {
   reverse: boolean
   lengths?: Int32Array
   parameters: LstmParameters
+  /**
+   * What `lstmPack` made of these very parameters for this pass, under the layout in use: saves packing them in the call, and
+   * changes no bit. The caller answers for the parameters not having changed since.
+   */
+  packed?: FloatArray
   x: FloatArray
   xBatchStride: number
   xTimeStride: number

@@ -2,7 +2,9 @@
 import type {
   CompiledPlan,
   FloatArray,
+  LstmPack,
   LstmParameters,
+  LstmPass,
   PlanLstm,
   PlanStep,
   RunPlan,
@@ -12,8 +14,8 @@ import { type Sized, sizeSteps } from './plan-widths.ts'
 
 /** What the addon exports for plans. */
 export interface PlanAddon {
-  lstmPackedLength(shape: PackedShape): number
-  lstmPack(call: PackedShape & { parameters: LstmParameters; packed: FloatArray }): void
+  lstmPackedLength(pass: LstmPass, shape: PackedShape): number
+  lstmPack(pass: LstmPass, call: PackedShape & { parameters: LstmParameters; packed: FloatArray }): void
   linearPackedLength(shape: { I: number; O: number }): number
   linearPack(call: { I: number; O: number; weight: FloatArray; packed: FloatArray }): void
   lineOffset(array: Float32Array): number
@@ -76,10 +78,7 @@ export function compileNativePlan(addon: PlanAddon, steps: readonly PlanStep[]):
   const entries = sized.map((each) => entryOf(addon, each))
   const lines = (section: Section | undefined) => Math.ceil((section?.length ?? 0) / lineFloats)
   const total = entries.flatMap(({ sections }) => sections.map(lines)).reduce((sum, count) => sum + count, 0)
-  // Vectors that cross a cache line cost twice: the weights start on one.
-  const roomy = new Float32Array((total + 1) * lineFloats)
-  const first = addon.lineOffset(roomy)
-  const weights = roomy.subarray(first, first + total * lineFloats)
+  const weights = alignedFloats(addon, total * lineFloats)
 
   const program = new Int32Array(1 + entries.length * stepInts)
   program[0] = stateWidth
@@ -111,6 +110,23 @@ export function compileNativePlan(addon: PlanAddon, steps: readonly PlanStep[]):
     }
   }
   return { stateWidth, program, weights }
+}
+
+/** Zeros that start on a cache line: vectors that cross one cost twice. */
+function alignedFloats(addon: PlanAddon, length: number): Float32Array {
+  const roomy = new Float32Array(length + lineFloats)
+  const first = addon.lineOffset(roomy)
+  return roomy.subarray(first, first + length)
+}
+
+/** `lstmPack` of the contract. */
+export function packNativeLstm(addon: PlanAddon, pass: LstmPass, call: LstmPack): FloatArray {
+  const { I, H, P, layerNorm, parameters } = call
+  const peepholes = parameters.peephole !== undefined
+  const length = addon.lstmPackedLength(pass, { I, H, P, layerNorm, peepholes })
+  const packed = call.packed?.length === length ? call.packed : alignedFloats(addon, length)
+  addon.lstmPack(pass, { I, H, P, layerNorm, peepholes, parameters, packed })
+  return packed
 }
 
 export function runNativePlan(addon: PlanAddon, call: RunPlan): void {
@@ -171,8 +187,8 @@ function lstmEntry(addon: PlanAddon, step: PlanLstm): Entry {
       (directions[0].reverse ? flags.reverse : 0),
     reals: [eps, zoneoutCell, zoneoutHidden],
     sections: directions.map(({ parameters }) => ({
-      length: addon.lstmPackedLength(shape),
-      fill: (packed) => addon.lstmPack({ ...shape, parameters, packed }),
+      length: addon.lstmPackedLength('forward', shape),
+      fill: (packed) => addon.lstmPack('forward', { ...shape, parameters, packed }),
     })),
   }
 }

@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url'
 import { BackendError } from '../errors.ts'
 import type { FloatArray, Kernels, Unary } from './contract.ts'
 import type { BackendReport, Target } from './index.ts'
-import { compileNativePlan, type PlanAddon, runNativePlan } from './native-plan.ts'
+import { compileNativePlan, type PlanAddon, packNativeLstm, runNativePlan } from './native-plan.ts'
 
 /** What the addon exports: the contract on Float32Array, and its own administration. */
-interface Addon extends Omit<Kernels, 'name' | 'compilePlan' | 'runPlan'>, PlanAddon {
+interface Addon extends Omit<Kernels, 'name' | 'layout' | 'lstmPack' | 'compilePlan' | 'runPlan'>, PlanAddon {
   available(): Target[]
   setTarget(target: Target): void
   setThreads(count: number): void
@@ -19,8 +19,9 @@ interface Addon extends Omit<Kernels, 'name' | 'compilePlan' | 'runPlan'>, PlanA
   activation(kind: Unary, x: FloatArray, y: FloatArray): void
 }
 
-export interface NativeKernels extends Omit<Addon, 'available' | 'runPlan'>, Kernels {
+export interface NativeKernels extends Omit<Addon, 'available' | 'lstmPack' | 'runPlan'>, Kernels {
   readonly name: 'native'
+  layout: Target
   /** The targets of this CPU, the best first. */
   readonly available: readonly Target[]
 }
@@ -45,18 +46,22 @@ export function loadNative(): NativeKernels {
       { cause: error },
     )
   }
+  const available = addon.available()
   return {
     ...addon,
     name: 'native',
-    available: addon.available(),
+    layout: available[0],
+    available,
+    lstmPack: (pass, call) => packNativeLstm(addon, pass, call),
     compilePlan: (steps) => compileNativePlan(addon, steps),
     runPlan: (call) => runNativePlan(addon, call),
     setTarget(target) {
       try {
         addon.setTarget(target)
+        this.layout = target
       } catch (error) {
         throw new BackendError(
-          `useBackend: ${(error as Error).message}; available: ${addon.available().join(', ')}`,
+          `useBackend: ${(error as Error).message}; available: ${available.join(', ')}`,
           {
             cause: error,
           },

@@ -3,11 +3,12 @@
  * Layers, their options and the random masks are layers/lstm.ts.
  */
 import { giveBuffer, takeBuffer } from '../buffers.ts'
-import type { FloatArray, LstmBackward, LstmForward, LstmParameters, LstmShape } from '../kernels/contract.ts'
+import type { FloatArray, LstmBackward, LstmForward, LstmShape } from '../kernels/contract.ts'
 import { kernelsFor } from '../kernels/index.ts'
 import { needsGradient, outputBuffer, record } from '../tape.ts'
 import { Tensor } from '../tensor.ts'
 import { floats, requireLengths, requireShape } from './common.ts'
+import { arraysOf, mapWeights, packedFor, weightNames } from './lstm-weights.ts'
 
 /** The parameters of one direction; what is left out drops out of the equations of `lstm`. */
 export interface LstmWeights {
@@ -96,7 +97,8 @@ export function lstm(x: Tensor, call: LstmCall): { output: Tensor; hn: Tensor; c
       layerNorm: shape.layerNorm,
       reverse: d === 1,
       lengths,
-      parameters: mapWeights(weights, (each) => each.array as FloatArray) as LstmParameters,
+      parameters: arraysOf(weights),
+      packed: packedFor('forward', weights, shape, kernels),
       x: xs,
       xBatchStride: T * I,
       xTimeStride: I,
@@ -137,6 +139,9 @@ export function lstm(x: Tensor, call: LstmCall): { output: Tensor; hn: Tensor; c
       each.dy = dy?.subarray(d * R)
       each.dhn = dhn && rows(dhn, B * R, d)
       each.dcn = dcn && rows(dcn, B * H, d)
+      // Looked up anew: the backward pass reads the weights as they are when it runs.
+      each.parameters = arraysOf(call.directions[d])
+      each.packed = packedFor(dx ? 'backwardToInput' : 'backward', call.directions[d], shape, kernels)
       each.dx = dx
       each.dh0 = dh0 && rows(dh0, B * R, d)
       each.dc0 = dc0 && rows(dc0, B * H, d)
@@ -200,36 +205,6 @@ function requireZoneout(name: string, zoneout: Tensor | number | undefined, shap
     throw new RangeError(`lstm: expected ${name} in [0, 1], got ${zoneout}`)
   }
   if (zoneout) requireShape('lstm', name, zoneout, shape)
-}
-
-const weightNames = [
-  'weightIh',
-  'weightHh',
-  'biasIh',
-  'biasHh',
-  'weightHr',
-  'peephole',
-  'normIh',
-  'normHh',
-  'normCell',
-] as const satisfies readonly (keyof LstmParameters)[]
-
-function mapWeights<T>(
-  weights: LstmWeights,
-  map: (each: Tensor) => T,
-): Record<keyof LstmParameters, T | undefined> {
-  const of = (each: Tensor | undefined) => each && map(each)
-  return {
-    weightIh: of(weights.weightIh),
-    weightHh: of(weights.weightHh),
-    biasIh: of(weights.biasIh),
-    biasHh: of(weights.biasHh),
-    weightHr: of(weights.weightHr),
-    peephole: of(weights.peephole),
-    normIh: of(weights.normIh),
-    normHh: of(weights.normHh),
-    normCell: of(weights.normCell),
-  }
 }
 
 function rows(array: FloatArray, size: number, d: number): FloatArray {

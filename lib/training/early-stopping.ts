@@ -85,6 +85,6 @@ export class EarlyStopping {
 
   /** Puts the best weights back into the parameters. */
   restore(): void {
-    for (const [name, kept] of this.#weights) (this.#parameters.get(name)!.array as FloatArray).set(kept)
+    for (const [name, kept] of this.#weights) this.#parameters.get(name)!.write(kept)
   }
 }

@@ -95,6 +95,7 @@ export class Optimizer {
       for (const entry of entries) entry.step++
       const { step } = entries[0]
       this.#rule.update({ weight, gradient, learningRate, gradientScale, step }, slots)
+      for (const { parameter } of entries) parameter.touch()
     }
   }
 

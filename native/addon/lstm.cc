@@ -67,6 +67,35 @@ Napi::Value lstm_cache_length(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(kernels_of(info).lstm_cache_length(shape)));
 }
 
+const char* const kPassNames[] = {"forward", "backward", "backwardToInput"};
+
+LstmShape packed_shape(const Arguments& a) {
+  LstmShape shape = {};
+  shape.I = a.integer("I");
+  shape.H = a.integer("H");
+  shape.P = a.integer("P");
+  shape.layer_norm = a.flag("layerNorm");
+  shape.peepholes = a.flag("peepholes");
+  return shape;
+}
+
+Napi::Value lstm_packed_length(const Napi::CallbackInfo& info) {
+  const auto pass = kind_argument<LstmPass>(info, "lstmPackedLength", kPassNames);
+  const LstmShape shape = packed_shape(object_argument(info, "lstmPackedLength", 1));
+  return Napi::Number::New(info.Env(), static_cast<double>(kernels_of(info).lstm_packed_length(shape, pass)));
+}
+
+void lstm_pack(const Napi::CallbackInfo& info) {
+  const auto pass = kind_argument<LstmPass>(info, "lstmPack", kPassNames);
+  const Arguments a = object_argument(info, "lstmPack", 1);
+  const LstmShape shape = packed_shape(a);
+  const LstmWeights<const float> weights = lstm_weights<const float>(a.object("parameters"), shape, false);
+  const Call call(info);
+  float* packed = a.floats("packed", call.kernels.lstm_packed_length(shape, pass));
+  prefer_huge_pages(packed, sizeof(float) * call.kernels.lstm_packed_length(shape, pass));
+  call.kernels.lstm_pack(call.context, shape, pass, weights, packed);
+}
+
 using Direction = LstmArgs (*)(const Arguments&, const Kernels&);
 
 std::vector<LstmArgs> lstm_directions(const Napi::CallbackInfo& info, const char* place, Direction read) {
@@ -85,6 +114,7 @@ std::vector<LstmArgs> lstm_directions(const Napi::CallbackInfo& info, const char
 
 LstmArgs forward_direction(const Arguments& a, const Kernels& kernels) {
   LstmArgs args = lstm_arguments(a);
+  args.packed = a.optional_floats("packed", kernels.lstm_packed_length(args, LstmPass::forward));
   args.hn = a.floats("hn", area(args.B, args.R()));
   args.cn = a.floats("cn", area(args.B, args.H));
   args.cache = a.optional_floats("cache", kernels.lstm_cache_length(args));
@@ -102,6 +132,8 @@ LstmArgs backward_direction(const Arguments& a, const Kernels& kernels) {
   args.dx = a.optional_floats("dx", strided_length(B, T, args.I, args.x_batch_stride, args.x_time_stride));
   args.dh0 = a.optional_floats("dh0", area(B, R));
   args.dc0 = a.optional_floats("dc0", area(B, args.H));
+  const LstmPass pass = args.dx != nullptr ? LstmPass::backward_to_input : LstmPass::backward;
+  args.packed = a.optional_floats("packed", kernels.lstm_packed_length(args, pass));
   args.dweights = lstm_weights<float>(a.object("dparameters"), args, true);
   return args;
 }
@@ -122,6 +154,8 @@ void lstm_backward(const Napi::CallbackInfo& info) {
 
 void export_lstm(Napi::Env env, Napi::Object exports) {
   export_function<lstm_cache_length>(env, exports, "lstmCacheLength");
+  export_function<lstm_packed_length>(env, exports, "lstmPackedLength");
+  export_function<lstm_pack>(env, exports, "lstmPack");
   export_function<lstm_forward>(env, exports, "lstmForward");
   export_function<lstm_backward>(env, exports, "lstmBackward");
 }

@@ -2,38 +2,10 @@
 // microsecond, and reading fields of an object would cost as much.
 #include "../plan/plan.h"
 
-#include "../huge_pages.h"
 #include "call.h"
-#include "lstm_weights.h"
 
 namespace lstm_native {
 namespace {
-
-LstmShape packed_shape(const Arguments& a) {
-  LstmShape shape = {};
-  shape.I = a.integer("I");
-  shape.H = a.integer("H");
-  shape.P = a.integer("P");
-  shape.layer_norm = a.flag("layerNorm");
-  shape.peepholes = a.flag("peepholes");
-  return shape;
-}
-
-Napi::Value lstm_packed_length(const Napi::CallbackInfo& info) {
-  const LstmShape shape = packed_shape(object_argument(info, "lstmPackedLength"));
-  return Napi::Number::New(info.Env(), static_cast<double>(kernels_of(info).lstm_packed_length(shape)));
-}
-
-void lstm_pack(const Napi::CallbackInfo& info) {
-  const Arguments a = object_argument(info, "lstmPack");
-  const LstmShape shape = packed_shape(a);
-  const LstmWeights<const float> weights = lstm_weights<const float>(a.object("parameters"), shape, false);
-  const Kernels& kernels = kernels_of(info);
-  const std::size_t length = kernels.lstm_packed_length(shape);
-  float* packed = a.floats("packed", length);
-  prefer_huge_pages(packed, sizeof(float) * length);
-  kernels.lstm_pack(shape, weights, packed);
-}
 
 Napi::Value linear_packed_length(const Napi::CallbackInfo& info) {
   const Arguments a = object_argument(info, "linearPackedLength");
@@ -144,8 +116,6 @@ void run(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void export_plan(Napi::Env env, Napi::Object exports) {
-  export_function<lstm_packed_length>(env, exports, "lstmPackedLength");
-  export_function<lstm_pack>(env, exports, "lstmPack");
   export_function<linear_packed_length>(env, exports, "linearPackedLength");
   export_function<linear_pack>(env, exports, "linearPack");
   export_function<line_offset>(env, exports, "lineOffset");

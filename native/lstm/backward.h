@@ -7,17 +7,13 @@
 
 namespace lstm_native::LSTM_TARGET {
 
-struct Backward : Window {
+struct Backward : Window, BackwardPanels {
   const Context* context;
   bool by_units;
-  const float* const* gate_weights;  // [gate_rows] rows of W_hh in the order of the gates' gradients
-  float* hidden_panels;  // [panels of R][gate_rows][kPanelColumns]: W_hh, contracted over the gates
-  const float* const* projection_rows;  // [P] rows of W_hr
-  float* projection_panels;             // [panels of H][P][kPanelColumns]
-  UnitRows dc;                          // [B] gradient of the cell carried back
-  float* carry;                         // [B][R] gradient of h that zoneout passes by the step, or null
-  float* d_output;                      // [N][R] gradient of a projection's result, or null
-  UnitRows raw_cell;                    // [N] ĉ, for the peepholes' gradient, or null
+  UnitRows dc;           // [B] gradient of the cell carried back
+  float* carry;          // [B][R] gradient of h that zoneout passes by the step, or null
+  float* d_output;       // [N][R] gradient of a projection's result, or null
+  UnitRows raw_cell;     // [N] ĉ, for the peepholes' gradient, or null
   float* d_hidden_sums;  // [B][4H] gradient of h·W_hhᵀ of the step above, layer normalisation only
   float* d_normalized;   // [N][H] gradient of the normalised cell
   float* cell_hat;       // [N][H] normalised cell before gain and shift
@@ -39,10 +35,6 @@ struct Backward : Window {
 BRICK Pieces gate_pieces(const Backward& run) {
   if (run.args->layer_norm) return {4 * run.args->H, 0};
   return {kPanelColumns, run.cache.gates.block};
-}
-
-BRICK int gate_row_length(const LstmArgs& args) {
-  return args.layer_norm ? 4 * args.H : unit_blocks(args.H) * kPanelColumns;
 }
 
 // Rows of a [4H, K] matrix in the order of gate_pieces; null where a block is filled up.
@@ -203,29 +195,12 @@ static void backward_step(const Backward& run, const Share& mine, int s) {
   }
 }
 
-static void pack_backward(const Backward& run, int index, int count) {
-  const LstmArgs& args = *run.args;
-  int first, last;
-  share(panels_of(args.R()), index, count, &first, &last);
-  const int K = gate_row_length(args);
-  for (int panel = first; panel < last; panel++) {
-    pack_panel(run.gate_weights, K, panel * kPanelColumns, args.R(),
-               run.hidden_panels + static_cast<std::size_t>(panel) * kPanelColumns * K);
-  }
-  if (args.P == 0) return;
-  share(panels_of(args.H), index, count, &first, &last);
-  for (int panel = first; panel < last; panel++) {
-    pack_panel(run.projection_rows, args.P, panel * kPanelColumns, args.H,
-               run.projection_panels + static_cast<std::size_t>(panel) * kPanelColumns * args.P);
-  }
-}
-
 static void backward_share(void* data, int index, int count) {
   Backward& run = *static_cast<Backward*>(data);
   const LstmArgs& args = *run.args;
   const bool by_units = run.by_units && count > 1;
   const Share mine = Share::of(by_units, 0, panels_of(args.R()), index, count);
-  pack_backward(run, index, count);
+  if (args.packed == nullptr) pack_backward(args, args.weights, run, index, count);
   const std::size_t H = args.H, R = args.R();
   for (int r = index; r < args.B; r += count) {
     const int b = run.schedule.order[r];
@@ -265,16 +240,17 @@ static void prepare_backward(const Context& context, const LstmArgs& args, int t
   run.cache = cache_sections(args, args.cache);
   run.by_units = share_by_units(context, args, threads);
   const std::size_t N = run.schedule.rows(), padded = padded_units(args.H);
-  run.gate_weights = gate_ordered_rows(run, args.weights.weight_hh, args.R());
-  run.hidden_panels = arena.take<float>(packed_b_length(gate_row_length(args), args.R()));
+  // What was packed beforehand is read, never written. What is packed here leaves W_ih to the product that
+  // reads it once.
+  const LstmPass pass =
+      args.packed != nullptr && args.dx != nullptr ? LstmPass::backward_to_input : LstmPass::backward;
+  float* packed = const_cast<float*>(args.packed);
+  if (packed == nullptr) packed = arena.take<float>(lstm_packed_length(args, pass));
+  backward_sections(args, pass, packed, &run);
   run.dc = UnitRows::blocks(arena.take<float>(B * padded), B, 1);
   run.first_cells = UnitRows::blocks(arena.take<float>(B * padded), B, 1);
   if (args.zoneout_hidden.any()) run.carry = arena.take<float>(B * R);
-  if (args.P > 0) {
-    run.projection_rows = row_pointers(context, args.weights.weight_hr, args.H, args.P);
-    run.projection_panels = arena.take<float>(packed_b_length(args.P, args.H));
-    run.d_output = arena.take<float>(N * args.P);
-  }
+  if (args.P > 0) run.d_output = arena.take<float>(N * args.P);
   if (args.dweights.peephole != nullptr) {
     run.raw_cell = UnitRows::blocks(arena.take<float>(N * padded), N, 1);
   }

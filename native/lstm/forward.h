@@ -238,7 +238,7 @@ static void prepare_forward(const Context& context, const LstmArgs& args, int th
   run.chunk = args.T < 1 ? 1 : steps_per_chunk(args);
   // Packed weights are read, never written, so the cast gives nothing away.
   float* packed = const_cast<float*>(args.packed);
-  if (packed == nullptr) packed = arena.take<float>(lstm_packed_length(args));
+  if (packed == nullptr) packed = arena.take<float>(lstm_packed_length(args, LstmPass::forward));
   packed_sections(args, packed, &run.weights);
   run.hidden_stride = row_stride(args.R());
   run.hidden = arena.take<float>(2 * B * run.hidden_stride);

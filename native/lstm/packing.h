@@ -82,11 +82,6 @@ static std::size_t packed_sections(const LstmShape& shape, float* memory, Packed
   return length;
 }
 
-static std::size_t lstm_packed_length(const LstmShape& shape) {
-  PackedWeights unused;
-  return packed_sections(shape, nullptr, &unused);
-}
-
 static void copy_section(float* section, const float* from, std::size_t floats) {
   if (section != nullptr) std::memcpy(section, from, sizeof(float) * floats);
 }
@@ -121,10 +116,114 @@ static void pack_weights(const LstmShape& shape, const LstmWeights<const float>&
   copy_section(packed.norm_cell, weights.norm_cell, 2 * static_cast<std::size_t>(H));
 }
 
-static void lstm_pack(const LstmShape& shape, const LstmWeights<const float>& weights, float* memory) {
+// Length of a row of the gates' gradients as the backward pass keeps it: blocks of [4][kWidth], the last one
+// filled up, or with layer normalisation, whose statistics run along whole rows, [4H].
+BRICK int gate_row_length(const LstmShape& shape) {
+  return shape.layer_norm ? 4 * shape.H : unit_blocks(shape.H) * kPanelColumns;
+}
+
+// One panel of a dense [K, N] matrix, contracted over its rows: [K][kPanelColumns].
+static void pack_columns(const float* matrix, int K, int N, int panel, float* packed) {
+  const Columns columns = neighbouring_columns(N - panel * kPanelColumns);
+  const float* row = matrix + static_cast<std::ptrdiff_t>(panel) * kPanelColumns;
+  for (int k = 0; k < K; k++, row += N, packed += kPanelColumns) {
+    for (int j = 0; j < 4; j++) store(packed + j * kWidth, load(row + j * kWidth, columns.lanes[j]));
+  }
+}
+
+// The same from rows [k0, k0 + kc) of a [4H, N] matrix in the order of the gates' gradients; both are whole
+// blocks of units.
+static void pack_gate_columns(const LstmShape& shape, const float* matrix, int k0, int kc, int N, int panel,
+                              float* packed) {
+  const std::ptrdiff_t H = shape.H;
+  if (shape.layer_norm)
+    return pack_columns(matrix + static_cast<std::ptrdiff_t>(k0) * N, kc, N, panel, packed);
+  for (int k = k0; k < k0 + kc; k += kWidth, packed += kWidth * kPanelColumns) {
+    const int unit = k / kPanelColumns * kWidth, gate = k % kPanelColumns / kWidth;
+    const int units = shape.H - unit < kWidth ? shape.H - unit : kWidth;
+    pack_columns(matrix + (gate * H + unit) * N, units, N, panel, packed);
+    std::memset(packed + units * kPanelColumns, 0, sizeof(float) * (kWidth - units) * kPanelColumns);
+  }
+}
+
+// The matrices as a backward pass reads them, contracted over their rows; G stands for gate_row_length.
+struct BackwardPanels {
+  float* hidden_panels;      // [panels of R][G][kPanelColumns]
+  float* projection_panels;  // [panels of H][P][kPanelColumns]
+  float* input_panels;       // W_ih as pack_b lays it out, [packed_b_length(G, I)]; or null
+};
+
+// Floats, and the sections from `memory` on. A product with few columns reads W_ih as it is.
+static std::size_t backward_sections(const LstmShape& shape, LstmPass pass, float* memory,
+                                     BackwardPanels* panels) {
+  const int G = gate_row_length(shape);
+  const bool to_input = pass == LstmPass::backward_to_input && shape.I > kThin;
+  const std::size_t hidden = whole_lines(packed_b_length(G, shape.R()));
+  const std::size_t projection = shape.P > 0 ? whole_lines(packed_b_length(shape.P, shape.H)) : 0;
+  panels->hidden_panels = memory;
+  panels->projection_panels = memory != nullptr && projection > 0 ? memory + hidden : nullptr;
+  panels->input_panels = memory != nullptr && to_input ? memory + hidden + projection : nullptr;
+  return hidden + projection + (to_input ? packed_b_length(G, shape.I) : 0);
+}
+
+// The part of thread `index` of `count`; the parts may run at once.
+static void pack_backward(const LstmShape& shape, const LstmWeights<const float>& weights,
+                          const BackwardPanels& panels, int index, int count) {
+  const int H = shape.H, I = shape.I, P = shape.P, R = shape.R(), G = gate_row_length(shape);
+  int first, last;
+  share(panels_of(R), index, count, &first, &last);
+  for (int n = first; n < last; n++)
+    pack_gate_columns(shape, weights.weight_hh, 0, G, R, n,
+                      panels.hidden_panels + packed_b_length(G, n * kPanelColumns));
+  if (panels.projection_panels != nullptr) {
+    share(panels_of(H), index, count, &first, &last);
+    for (int n = first; n < last; n++)
+      pack_columns(weights.weight_hr, P, H, n,
+                   panels.projection_panels + packed_b_length(P, n * kPanelColumns));
+  }
+  if (panels.input_panels == nullptr) return;
+  share(panels_of(I), index, count, &first, &last);
+  // Chunk after chunk, as pack_b lays it out.
+  for (int k = 0; k < G; k += kChunk) {
+    const int kc = G - k < kChunk ? G - k : kChunk;
+    float* chunk = panels.input_panels + packed_b_length(k, I);
+    for (int n = first; n < last; n++) {
+      pack_gate_columns(shape, weights.weight_ih, k, kc, I, n,
+                        chunk + packed_b_length(kc, n * kPanelColumns));
+    }
+  }
+}
+
+static std::size_t lstm_packed_length(const LstmShape& shape, LstmPass pass) {
   PackedWeights packed;
-  packed_sections(shape, memory, &packed);
-  pack_weights(shape, weights, packed, 0, 1);
+  BackwardPanels panels;
+  return pass == LstmPass::forward ? packed_sections(shape, nullptr, &packed)
+                                   : backward_sections(shape, pass, nullptr, &panels);
+}
+
+struct PackRun {
+  const LstmShape* shape;
+  const LstmWeights<const float>* weights;
+  LstmPass pass;
+  PackedWeights packed;
+  BackwardPanels panels;
+};
+
+static void pack_share(void* data, int index, int count) {
+  const PackRun& run = *static_cast<const PackRun*>(data);
+  if (run.pass == LstmPass::forward) {
+    pack_weights(*run.shape, *run.weights, run.packed, index, count);
+  } else {
+    pack_backward(*run.shape, *run.weights, run.panels, index, count);
+  }
+}
+
+static void lstm_pack(const Context& context, const LstmShape& shape, LstmPass pass,
+                      const LstmWeights<const float>& weights, float* memory) {
+  PackRun run = {&shape, &weights, pass, {}, {}};
+  const std::size_t floats = pass == LstmPass::forward ? packed_sections(shape, memory, &run.packed)
+                                                       : backward_sections(shape, pass, memory, &run.panels);
+  context.pool->run(useful_threads(context, static_cast<double>(floats) * kCheap), pack_share, &run);
 }
 
 }  // namespace lstm_native::LSTM_TARGET

@@ -114,15 +114,18 @@ static void input_gradient(const Backward& run, const float* const* d_sums, Piec
   const LstmArgs& args = *run.args;
   const Context& context = *run.context;
   const int N = run.schedule.rows(), K = gate_row_length(args);
-  const float* const* weights = gate_ordered_rows(run, args.weights.weight_ih, args.I);
-  if (args.I <= kThin) return thin_product(context, N, args.I, K, d_sums, pieces, weights, d_inputs);
+  if (args.I <= kThin) {
+    return thin_product(context, N, args.I, K, d_sums, pieces,
+                        gate_ordered_rows(run, args.weights.weight_ih, args.I), d_inputs);
+  }
   Product p = {};
   p.M = N;
   p.N = args.I;
   p.K = K;
   p.a_rows = d_sums;
   if (pieces.length < K) p.a_pieces = pieces;
-  p.b_rows = weights;
+  p.b_packed = run.input_panels;
+  if (p.b_packed == nullptr) p.b_rows = gate_ordered_rows(run, args.weights.weight_ih, args.I);
   p.c_rows = d_inputs;
   p.accumulate = true;
   multiply(context, p);

@@ -97,7 +97,7 @@ static int wavefront_threads(const Context& context, const LstmArgs* layers, int
   double in_turn = 0, bytes = 0, slowest = 0;
   for (int l = 0; l < count; l++) {
     in_turn += T * step_time(context, layers[l], threads_for(context, layers + l, 1));
-    bytes += sizeof(float) * static_cast<double>(lstm_packed_length(layers[l]));
+    bytes += sizeof(float) * static_cast<double>(lstm_packed_length(layers[l], LstmPass::forward));
   }
   for (int i = 0; i < threads; i++) {
     int first, last;

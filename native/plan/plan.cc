@@ -31,7 +31,7 @@ void section_lengths(const Kernels& kernels, const PlanStep& step, std::size_t l
   const std::size_t output = step.output;
   switch (static_cast<PlanKind>(step.kind)) {
     case PlanKind::lstm:
-      lengths[0] = kernels.lstm_packed_length(shape_of(step));
+      lengths[0] = kernels.lstm_packed_length(shape_of(step), LstmPass::forward);
       lengths[1] = has(step, kTwoDirectionsFlag) ? lengths[0] : 0;
       break;
     case PlanKind::linear:

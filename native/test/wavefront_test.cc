@@ -22,6 +22,7 @@ struct Layers {
   std::vector<LstmShape> shapes;
 
   Layers(const Kernels* kernels, const Stack& stack) : s(stack) {
+    Machine machine;
     Random random(static_cast<std::uint64_t>(s.L * 100 + s.H + s.T));
     x = random.numbers(static_cast<std::size_t>(s.B * s.T * s.I));
     states = random.numbers(static_cast<std::size_t>(s.B * state_width()));
@@ -37,8 +38,8 @@ struct Layers {
       weights.bias_ih = weights.bias_hh = bias.data();
       weights.weight_hr = projection.data();
       weights.peephole = weights.norm_ih = weights.norm_hh = weights.norm_cell = rest.data();
-      packed.emplace_back(kernels->lstm_packed_length(shape));
-      kernels->lstm_pack(shape, weights, packed.back().data());
+      packed.emplace_back(kernels->lstm_packed_length(shape, LstmPass::forward));
+      kernels->lstm_pack(machine.context(), shape, LstmPass::forward, weights, packed.back().data());
       shapes.push_back(shape);
     }
   }

@@ -5,6 +5,7 @@ import type {
   LstmBackward,
   LstmForward,
   LstmParameters,
+  LstmPass,
 } from '../../lib/kernels/contract.ts'
 import { Random } from '../../lib/random.ts'
 
@@ -141,11 +142,15 @@ function assemble(parts: Omit<Case, 'only'>): Case {
   }
 }
 
-/** Runs a case forward and backward. The forward runs once more without a cache, as inference does. */
+/**
+ * Runs a case forward and backward. The forward runs once more without a cache, as inference does. With `isPacked`,
+ * weights are packed before each call and not by it.
+ */
 export function runCase(
   kernels: Kernels,
   test: Case,
   Floats: Float32ArrayConstructor | Float64ArrayConstructor,
+  { isPacked = false } = {},
 ): { outputs: Arrays; gradients: Arrays } {
   const { B, T, I, H, P = 0, reverse = false, layerNorm = false, zoneout } = test.options
   const R = P || H
@@ -154,6 +159,7 @@ export function runCase(
   const parameters = mapValues(test.parameters, float) as unknown as LstmParameters
   const shape = { B, T, I, H, P, layerNorm }
   const cache = float(kernels.lstmCacheLength(shape))
+  const pack = (pass: LstmPass) => (isPacked ? kernels.lstmPack(pass, { ...shape, parameters }) : undefined)
   const outputs = { y: float(B * T * R).fill(Number.NaN), hn: float(B * R), cn: float(B * H) }
   const call: LstmForward = {
     ...shape,
@@ -161,6 +167,7 @@ export function runCase(
     reverse,
     lengths: test.lengths,
     parameters,
+    packed: pack('forward'),
     x: batched.x,
     xBatchStride: T * I,
     xTimeStride: I,
@@ -186,6 +193,7 @@ export function runCase(
   const dparameters = mapValues(test.parameters, (values) => float(values.length))
   const backward: LstmBackward = {
     ...call,
+    packed: pack('backwardToInput'),
     cache,
     dy: batched.dy,
     dhn: batched.dhn,

@@ -29,6 +29,7 @@ import { softmaxBackward, softmaxCrossEntropy, softmaxForward } from './softmax.
 
 export const referenceKernels: Kernels = {
   name: 'reference',
+  layout: 'none',
   gemm,
   linearForward,
   linearBackward,
@@ -53,6 +54,7 @@ export const referenceKernels: Kernels = {
   rmspropStep,
   adamStep,
   lstmCacheLength,
+  lstmPack: () => undefined,
   lstmForward,
   lstmBackward,
   compilePlan,
