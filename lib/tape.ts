@@ -134,8 +134,7 @@ export function backward(loss: Tensor, gradient?: FloatArray): void {
     if (!sum) pending.set(input, (sum = takeZeros(like, like.length)))
     return sum
   }
-  const seed = gradientOf(loss)!
-  for (let i = 0; i < size; i++) seed[i] += gradient ? gradient[i] : 1
+  pending.set(loss, seedOf(loss, gradient))
 
   for (const node of nodesBelow(loss)) {
     if (!node.backward)
@@ -149,6 +148,14 @@ export function backward(loss: Tensor, gradient?: FloatArray): void {
       pending.delete(output)
     }
   }
+}
+
+/** ∂(what is differentiated)/∂loss in a buffer of the tape's own. */
+function seedOf(loss: Tensor, gradient: FloatArray | undefined): FloatArray {
+  const seed = takeBuffer(loss.array as FloatArray, sizeOf(loss.shape))
+  if (gradient) seed.set(gradient)
+  else seed.fill(1)
+  return seed
 }
 
 /** Every node that `loss` depends on, newest first. */

@@ -6,6 +6,8 @@
 
 namespace lstm_native::LSTM_TARGET {
 
+constexpr std::size_t kPackedBlock = kChunk * kRows + kWidth;  // room for the last row's whole vectors
+
 struct PanelGradient {
   int N, K;                  // rows of the batch, columns of the weight
   const float* const* rows;  // [N] pointers to K floats
@@ -13,7 +15,7 @@ struct PanelGradient {
   std::ptrdiff_t panel_stride;
   int panel_count, H;
   float* dweight;  // [4H, K]
-  float* packed;   // [blocks of columns][kChunk][kRows]
+  float* packed;   // [blocks of columns][kPackedBlock]: [rows of the chunk][columns of the block]
   float* sums;     // [panel_count][K][4][kWidth]
   Barrier barrier;
 };
@@ -38,7 +40,7 @@ static void panel_gradient_tile(const PanelGradient& p, int n0, int count, int p
   Tile<R> tile;
   tile.clear();
   if (n0 > 0) tile.fetch_rows(rows, columns);
-  tile.multiply(PackedRowsOfA<R>{p.packed + static_cast<std::ptrdiff_t>(b) * kChunk * kRows},
+  tile.multiply(PackedRowsOfA<R>{p.packed + b * kPackedBlock},
                 p.panels + panel * p.panel_stride + static_cast<std::ptrdiff_t>(n0) * kPanelColumns, count);
   if (n0 == 0) {
     tile.store_rows(rows, columns);
@@ -54,6 +56,18 @@ static void panel_gradient_tile_of(const PanelGradient& p, int n0, int count, in
     panel_gradient_tile<R>(p, n0, count, panel, b, block.first);
   } else if constexpr (R > 1) {
     panel_gradient_tile_of<R - 1>(p, n0, count, panel, b, block);
+  }
+}
+
+// Columns of a block, row after row. Whole vectors are stored, of which the next row overwrites what is not
+// the block's.
+static void pack_column_block(const PanelGradient& p, int n0, int rows, const ColumnBlock& block, int b) {
+  float* to = p.packed + b * kPackedBlock;
+  for (int n = 0; n < rows; n++, to += block.count) {
+    const float* from = p.rows[n0 + n] + block.first;
+    for (int j = 0; j < block.count; j += kWidth) {
+      store(to + j, load(from + j, p.K - block.first - j));
+    }
   }
 }
 
@@ -78,14 +92,7 @@ static void panel_gradient_share(void* data, int index, int count) {
   for (int n0 = 0; n0 < p.N; n0 += kChunk) {
     const int rows = p.N - n0 < kChunk ? p.N - n0 : kChunk;
     if (n0 > 0) p.barrier.wait(count);
-    for (int b = block0; b < block1; b++) {
-      const ColumnBlock block = ColumnBlock::of(p.K, b, blocks);
-      float* to = p.packed + static_cast<std::ptrdiff_t>(b) * kChunk * kRows;
-      for (int n = 0; n < rows; n++) {
-        const float* from = p.rows[n0 + n] + block.first;
-        for (int j = 0; j < block.count; j++) *to++ = from[j];
-      }
-    }
+    for (int b = block0; b < block1; b++) pack_column_block(p, n0, rows, ColumnBlock::of(p.K, b, blocks), b);
     p.barrier.wait(count);
     for (int i = first; i < last; i++) {
       const int b = i % blocks;
@@ -100,7 +107,7 @@ static void panel_gradient_share(void* data, int index, int count) {
 static void panel_gradient(const Context& context, PanelGradient& p) {
   if (p.K == 0 || p.N == 0) return;
   const std::size_t blocks = (p.K + kRows - 1) / kRows;
-  p.packed = context.arena->take<float>(blocks * kChunk * kRows);
+  p.packed = context.arena->take<float>(blocks * kPackedBlock);
   p.sums = context.arena->take<float>(static_cast<std::size_t>(p.panel_count) * p.K * kPanelColumns);
   const double work = static_cast<double>(p.N) * p.K * p.panel_count * kPanelColumns;
   context.pool->run(useful_threads(context, work), panel_gradient_share, &p);
