@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { compile } from '../lib/inference/plan.ts'
 import type { ActivationName } from '../lib/kernels/contract.ts'
-import { useBackend } from '../lib/kernels/index.ts'
+import { backend, useBackend } from '../lib/kernels/index.ts'
 import { LSTM, type LSTMOptions } from '../lib/layers/lstm.ts'
 import { type LstmWeights, lstm } from '../lib/operations/lstm.ts'
 import { type LstmActivationOption, lstmVariant } from '../lib/operations/lstm-variant.ts'
@@ -16,7 +16,8 @@ interface Plain {
   data: number[]
 }
 
-const backends = ['reference'] as const
+useBackend('native')
+const backends = ['reference', ...backend().available] as const
 const read = (name: string) =>
   JSON.parse(readFileSync(new URL(`fixtures/variants/${name}.json`, import.meta.url), 'utf8')).cases
 
