@@ -49,6 +49,11 @@ export {
   quantileLoss,
 } from './operations/losses.ts'
 export { type LstmCall, type LstmWeights, lstm } from './operations/lstm.ts'
+export {
+  type LstmActivationOption,
+  type LstmVariantOptions,
+  lstmVariant,
+} from './operations/lstm-variant.ts'
 export { layerNorm, logSoftmax, softmax } from './operations/normalization.ts'
 export {
   abs,

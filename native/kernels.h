@@ -164,6 +164,40 @@ struct LstmWeights {
   Float* norm_cell;
 };
 
+// Functions that an LSTM's gates, candidate and output may have; lib/kernels/contract.ts has their formulas.
+enum class Activation {
+  linear,
+  sigmoid,
+  tanh,
+  relu,
+  softplus,
+  gelu,
+  exponential,
+  softsign,
+  silu,
+  mish,
+  selu,
+  elu,
+  affine,
+  leaky_relu,
+  thresholded_relu,
+  scaled_tanh,
+  hard_sigmoid
+};
+constexpr int kActivations = static_cast<int>(Activation::hard_sigmoid) + 1;
+
+struct LstmActivation {
+  Activation kind;
+  float alpha, beta;
+};
+
+// What differs from the standard cell.
+struct LstmVariant {
+  LstmActivation gate, cell, output;
+  float clip;    // bound of the sums of the gates, infinity for none
+  bool coupled;  // f = 1 - i
+};
+
 // Zoneout's mask: an array, or one number for every element, or (the number 0) none.
 struct Zoneout {
   const float* mask;
@@ -173,6 +207,8 @@ struct Zoneout {
 
 struct LstmArgs : LstmShape {
   bool reverse;
+  bool varied;                  // whether the cell is not the standard one
+  LstmVariant variant;          // only then
   const std::int32_t* lengths;  // null: every sequence has T steps
   LstmWeights<const float> weights;
   const float* packed;  // what lstm_pack made for this pass, read in place of the matrices; or null

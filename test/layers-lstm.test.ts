@@ -100,6 +100,10 @@ describe('LSTM', () => {
       recurrentDropout: _recurrent,
       numLayers: _layers,
       bidirectional: _directions,
+      reverse: _reverse,
+      merge: _merge,
+      returnSequences: _sequences,
+      zeroMasked: _zero,
       ...cellOptions
     } = forwardOnly
     const cell = new LSTMCell(cellOptions)

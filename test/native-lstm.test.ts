@@ -4,6 +4,7 @@ import type { FloatArray } from '../lib/kernels/contract.ts'
 import { backend, kernelsFor, setThreads, useBackend } from '../lib/kernels/index.ts'
 import { referenceKernels } from '../lib/kernels/reference/index.ts'
 import { awkwardShapes, makeCase, optionSets, runCase, worstError } from './support/lstm-cases.ts'
+import { activationOptions } from './support/lstm-variants.ts'
 
 useBackend('native')
 const { available } = backend()
@@ -60,6 +61,19 @@ describe.each(available)('the native LSTM on %s', (target) => {
     const packed = runCase(float32(), test, Float32Array, { isPacked: true })
     expectSameBits(packed.outputs, plain.outputs)
     expectSameBits(packed.gradients, plain.gradients)
+  })
+
+  it.each(activationOptions)('equals the reference with the function $kind in every place', (each) => {
+    useBackend(target)
+    const shape = { B: 5, T: 4, I: 3, H: 17 }
+    for (const place of ['gateActivation', 'cellActivation', 'outputActivation'] as const) {
+      const test = makeCase({ ...shape, seed: 5, variant: { [place]: each, clip: 1.5 } })
+      const truth = runCase(referenceKernels, test, Float64Array)
+      const result = runCase(float32(), test, Float32Array)
+      expect(worstError(result.outputs, truth.outputs).error).toBeLessThan(bound(shape.I + shape.H, shape.T))
+      const { error } = worstError(result.gradients, truth.gradients)
+      expect(error).toBeLessThan(2 * bound(4 * shape.H * shape.B, shape.T))
+    }
   })
 
   it.each(optionSets)('gives the same bits with 1, 2, 3 and 4 threads with $name', (options) => {

@@ -2,13 +2,16 @@
 import { describe, refuseUnknownOptions } from '../errors.ts'
 import type { CompiledPlan, FloatArray, Kernels } from '../kernels/contract.ts'
 import { kernelsFor } from '../kernels/index.ts'
-import { sizeSteps } from '../kernels/plan-widths.ts'
+import { endsSequence, sizeSteps } from '../kernels/plan-widths.ts'
 import { Layer, parametersOf } from '../layers/layer.ts'
+import { requireMask } from '../operations/common.ts'
 import { Tensor, type TensorArray } from '../tensor.ts'
 
 export interface PredictOptions {
   /** B counts of valid steps in [0, T]; default T. */
   lengths?: Int32Array
+  /** B·T bytes, 0 where a step does not count, as in the options of `forward`. */
+  mask?: Uint8Array
   /**
    * The state after a previous call, [B, stateSize]; null starts from zeros. Where it is given the new state is
    * returned beside the output.
@@ -21,7 +24,7 @@ export interface PredictOptions {
   output?: Tensor
 }
 
-const optionNames = ['lengths', 'output', 'state']
+const optionNames = ['lengths', 'mask', 'output', 'state']
 
 /**
  * Packs a model for inference. The plan keeps a copy of the parameters as they are now, and runs the model in
@@ -60,7 +63,7 @@ export class Plan {
     this.#kernels = kernelsFor(this.#like)
     this.#plan = this.#kernels.compilePlan(steps)
     this.#vocabulary = steps[0].kind === 'embedding' ? steps[0].V : 0
-    this.#endsInOneStep = steps.some(({ kind }) => kind === 'lastStep')
+    this.#endsInOneStep = steps.some(endsSequence)
     this.inputSize = this.#vocabulary ? 0 : sized[0].input
     this.outputSize = sized.at(-1)!.output
     this.stateSize = this.#plan.stateWidth
@@ -68,8 +71,8 @@ export class Plan {
 
   /**
    * @param x [B, T, inputSize], or int32 [B, T] where the model begins with an Embedding
-   * @returns [B, T, outputSize], or [B, outputSize] after a lastStep; with `state` in the options also the new state
-   * @throws {TypeError | RangeError} if x, the lengths or the state do not fit
+   * @returns [B, T, outputSize], or [B, outputSize] where only the last step is left; with `state` in the options also the new state
+   * @throws {TypeError | RangeError} if x, the lengths, the mask or the state do not fit
    */
   predictSync(
     x: Tensor,
@@ -80,6 +83,8 @@ export class Plan {
     const [B, T] = this.#requireInput(x)
     if (options) refuseUnknownOptions('predictSync', options, optionNames)
     const lengths = options?.lengths
+    const mask = options?.mask
+    if (mask) requireMask('predict', mask, { B, T })
     const state = options?.state
     const isStateful = state !== undefined
     const output = options?.output ? this.#requireOutput(options.output, B, T) : this.#newOutput(B, T)
@@ -91,6 +96,7 @@ export class Plan {
       x: x.array as FloatArray | Int32Array,
       y: output.array as FloatArray,
       lengths: lengths && this.#requireLengths(lengths, B, T),
+      mask,
       initialState: state ? this.#requireState(state, B) : undefined,
       finalState,
     })

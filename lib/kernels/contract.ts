@@ -313,6 +313,60 @@ export interface LstmPack {
   packed?: FloatArray
 }
 
+/** Functions that a gate, the candidate or the output of an LSTM may have; alpha and beta where the formula has them. */
+export type ActivationName =
+  | 'linear'
+  | 'sigmoid'
+  | 'tanh'
+  | 'relu'
+  /** ln(1 + eˣ) */
+  | 'softplus'
+  /** x·Φ(x) */
+  | 'gelu'
+  /** eˣ */
+  | 'exponential'
+  /** x / (1 + |x|) */
+  | 'softsign'
+  /** x·σ(x) */
+  | 'silu'
+  /** x·tanh(ln(1 + eˣ)) */
+  | 'mish'
+  /** Klambauer et al. 2017 */
+  | 'selu'
+  /** x where x ≥ 0, else alpha·(eˣ - 1) */
+  | 'elu'
+  /** alpha·x + beta */
+  | 'affine'
+  /** x where x ≥ 0, else alpha·x */
+  | 'leakyRelu'
+  /** x where x ≥ alpha, else 0 */
+  | 'thresholdedRelu'
+  /** alpha·tanh(beta·x) */
+  | 'scaledTanh'
+  /** alpha·x + beta, at least 0 and at most 1 */
+  | 'hardSigmoid'
+
+export interface LstmActivation {
+  kind: ActivationName
+  /** 0 where the formula has none */
+  alpha: number
+  beta: number
+}
+
+/** What differs from the standard LSTM: in the equations of `LstmForward`, σ becomes `gate`, and the two tanh the others. */
+export interface LstmVariant {
+  /** Of i, f and o. */
+  gate: LstmActivation
+  /** Of g. */
+  cell: LstmActivation
+  /** Of ĉ, or LN(ĉ), on its way to the output. */
+  output: LstmActivation
+  /** The sums of the four gates, peepholes included, are kept in [-clip, clip]; 0 for no bounds. ONNX's `clip`. */
+  clip: number
+  /** f = 1 - i: the forget gate's own parameters have no effect. ONNX's `input_forget`. */
+  coupledInputForget: boolean
+}
+
 /**
  * One LSTM layer and direction over a whole window of T steps.
  *
@@ -325,7 +379,8 @@ export interface LstmPack {
  *     c[t] = z_c∘c[t-1] + (1 - z_c)∘ĉ                                  zoneout, Krueger et al. 2017
  *     h[t] = z_h∘h[t-1] + (1 - z_h)∘ĥ
  *
- * What is absent (peepholes, norms, projection, masks, zoneout) drops out of the equations.
+ * What is absent (peepholes, norms, projection, masks, zoneout) drops out of the equations; a `variant` puts other
+ * functions in the place of σ and tanh.
  * With `reverse` a sequence is read from its last valid step to its first; y keeps the order of x.
  * Steps at or past lengths[b] read nothing, leave the state unchanged and write y = 0; a length of 0 returns the
  * initial state. hn and cn are the state after the last step read.
@@ -338,6 +393,8 @@ export interface LstmPack {
  */
 export interface LstmForward extends LstmShape {
   reverse: boolean
+  /** Absent: σ, tanh, tanh, no bounds, a forget gate of its own. */
+  variant?: LstmVariant
   lengths?: Int32Array
   parameters: LstmParameters
   /**
@@ -382,28 +439,37 @@ export interface LstmBackward extends Omit<LstmForward, 'hn' | 'cn' | 'cache'> {
 }
 
 /**
- * A model frozen for inference: steps that follow each other, each [B, T, features] to [B, T, features]. `compilePlan`
+ * A model frozen for inference: steps that follow each other, each [B, T, features] to [B, T, features], with the mask of
+ * the run or of an embedding with `maskZero` beside them, which LSTMs and `lastStep` heed. `compilePlan`
  * copies the parameters into the back end's own layout, which `runPlan` of the same back end and target reads.
  */
 export type PlanStep =
   | PlanLstm
   | { kind: 'linear'; I: number; O: number; weight: FloatArray; bias?: FloatArray }
   /** First step only: x is then an Int32Array of indices in [0, V), [B, T]. */
-  | { kind: 'embedding'; V: number; E: number; weight: FloatArray }
+  | { kind: 'embedding'; V: number; E: number; weight: FloatArray; maskZero: boolean }
   | { kind: 'layerNorm'; F: number; gain?: FloatArray; shift?: FloatArray; eps: number }
   | { kind: 'softmax'; log: boolean }
   | { kind: 'unary'; function: Unary }
-  /** To the last valid step of each sequence, zeros for a length of 0; what follows has T = 1. */
+  /** To the last step of each sequence that counts, zeros where none does; what follows has T = 1. */
   | { kind: 'lastStep' }
 
-/** An LSTM layer of one or two directions, side by side in the output. The options are those of `LstmForward`. */
+/** What becomes of the outputs of two directions: side by side, or one as wide as each. */
+export type DirectionMerge = 'concat' | 'sum' | 'mul' | 'average'
+
+/** An LSTM layer of one or two directions. The options are those of `LstmForward`. */
 export interface PlanLstm {
   kind: 'lstm'
   I: number
   H: number
   P: number
   layerNorm: boolean
-  directions: readonly { reverse: boolean; parameters: LstmParameters }[]
+  directions: readonly { reverse: boolean; variant?: LstmVariant; parameters: LstmParameters }[]
+  merge: DirectionMerge
+  /** False: the output is the final h of each direction, merged, and what follows has T = 1. */
+  returnSequences: boolean
+  /** Whether the output of a masked step is zero or repeats that of the step read before it. */
+  zeroMasked: boolean
   zoneoutCell: number
   zoneoutHidden: number
   eps: number
@@ -426,6 +492,8 @@ export interface RunPlan {
   x: FloatArray | Int32Array
   y: FloatArray
   lengths?: Int32Array
+  /** [B, T], 0 where a step does not count */
+  mask?: Uint8Array
   initialState?: FloatArray
   finalState?: FloatArray
 }

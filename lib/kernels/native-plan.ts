@@ -1,10 +1,13 @@
 /** Plans for the native back end: steps written as a flat program, weights packed one behind the other. */
 import type {
+  ActivationName,
   CompiledPlan,
+  DirectionMerge,
   FloatArray,
   LstmPack,
   LstmParameters,
   LstmPass,
+  LstmVariant,
   PlanLstm,
   PlanStep,
   RunPlan,
@@ -29,6 +32,7 @@ export interface PlanAddon {
     lengths?: Int32Array,
     initialState?: FloatArray,
     finalState?: FloatArray,
+    mask?: Uint8Array,
   ): void
 }
 
@@ -47,12 +51,39 @@ interface NativePlan extends CompiledPlan {
 
 // native/plan/plan.h has the same numbers.
 const kinds = { lstm: 0, linear: 1, embedding: 2, layerNorm: 3, unary: 4, lastStep: 5, softmax: 6 }
-const flags = { layerNorm: 1, peepholes: 2, twoDirections: 4, reverse: 8, bias: 16, gain: 32, log: 64 }
+const flags = {
+  layerNorm: 1,
+  peepholes: 2,
+  twoDirections: 4,
+  reverse: 8,
+  bias: 16,
+  gain: 32,
+  log: 64,
+  lastOnly: 128,
+  zeroMasked: 256,
+  maskZero: 512,
+}
+const merges: readonly DirectionMerge[] = ['concat', 'sum', 'mul', 'average']
 const stepInts = 16
 const lineFloats = 16
 const unaryNames: readonly Unary[] = [
   ...['exp', 'log', 'sigmoid', 'tanh', 'relu', 'gelu', 'softplus', 'square', 'sqrt', 'abs', 'negate'],
 ] as Unary[]
+
+// native/kernels.h has the same order.
+const activationNames: readonly ActivationName[] = [
+  ...(['linear', 'sigmoid', 'tanh', 'relu', 'softplus', 'gelu', 'exponential', 'softsign', 'silu'] as const),
+  ...([
+    'mish',
+    'selu',
+    'elu',
+    'affine',
+    'leakyRelu',
+    'thresholdedRelu',
+    'scaledTanh',
+    'hardSigmoid',
+  ] as const),
+]
 
 interface Section {
   length: number
@@ -70,6 +101,8 @@ interface Entry {
   /** eps, zoneout of the cell, zoneout of h */
   reals?: readonly number[]
   sections: readonly (Section | undefined)[]
+  /** Of each direction of an LSTM. */
+  variants?: readonly (Section | undefined)[]
 }
 
 /** Packs a model's steps for the target in use. The parameters are copied: the plan is frozen. */
@@ -77,7 +110,9 @@ export function compileNativePlan(addon: PlanAddon, steps: readonly PlanStep[]):
   const { sized, stateWidth } = sizeSteps(steps)
   const entries = sized.map((each) => entryOf(addon, each))
   const lines = (section: Section | undefined) => Math.ceil((section?.length ?? 0) / lineFloats)
-  const total = entries.flatMap(({ sections }) => sections.map(lines)).reduce((sum, count) => sum + count, 0)
+  const total = entries
+    .flatMap(({ sections, variants = [] }) => [...sections, ...variants].map(lines))
+    .reduce((sum, count) => sum + count, 0)
   const weights = alignedFloats(addon, total * lineFloats)
 
   const program = new Int32Array(1 + entries.length * stepInts)
@@ -103,11 +138,15 @@ export function compileNativePlan(addon: PlanAddon, steps: readonly PlanStep[]):
       entry.function ?? 0,
     ])
     ints.set(new Int32Array(Float32Array.from(reals).buffer), 10)
-    for (const [s, section] of entry.sections.entries()) {
-      ints[6 + s] = line
+    const append = (section: Section | undefined) => {
+      const first = line
       section?.fill(weights.subarray(line * lineFloats, line * lineFloats + section.length))
       line += lines(section)
+      return first
     }
+    for (const [s, section] of entry.sections.entries()) ints[6 + s] = append(section)
+    for (const [d, variant] of (entry.variants ?? []).entries())
+      ints[13 + d] = variant ? 1 + append(variant) : 0
   }
   return { stateWidth, program, weights }
 }
@@ -141,6 +180,7 @@ export function runNativePlan(addon: PlanAddon, call: RunPlan): void {
     call.lengths,
     call.initialState,
     call.finalState,
+    call.mask,
   )
 }
 
@@ -157,7 +197,12 @@ function entryOf(addon: PlanAddon, { step, input: I, output: O }: Sized): Entry 
       return { kind: kinds.linear, flags: bias ? flags.bias : 0, sections: [packed, copied(bias)] }
     }
     case 'embedding':
-      return { kind: kinds.embedding, vocabulary: step.V, sections: [copied(step.weight)] }
+      return {
+        kind: kinds.embedding,
+        vocabulary: step.V,
+        flags: step.maskZero ? flags.maskZero : 0,
+        sections: [copied(step.weight)],
+      }
     case 'layerNorm': {
       const { gain, shift, eps } = step
       const present = (gain ? flags.gain : 0) | (shift ? flags.bias : 0)
@@ -184,13 +229,27 @@ function lstmEntry(addon: PlanAddon, step: PlanLstm): Entry {
       (layerNorm ? flags.layerNorm : 0) |
       (peepholes ? flags.peepholes : 0) |
       (directions.length === 2 ? flags.twoDirections : 0) |
-      (directions[0].reverse ? flags.reverse : 0),
+      (directions[0].reverse ? flags.reverse : 0) |
+      (step.returnSequences ? 0 : flags.lastOnly) |
+      (step.zeroMasked ? flags.zeroMasked : 0),
+    function: merges.indexOf(step.merge),
     reals: [eps, zoneoutCell, zoneoutHidden],
     sections: directions.map(({ parameters }) => ({
       length: addon.lstmPackedLength('forward', shape),
       fill: (packed) => addon.lstmPack('forward', { ...shape, parameters, packed }),
     })),
+    variants: directions.map(({ variant }) => variant && copied(variantNumbers(variant))),
   }
+}
+
+/** PlanVariant of native/plan/plan.h. */
+function variantNumbers({ gate, cell, output, clip, coupledInputForget }: LstmVariant): Float32Array {
+  const functions = [gate, cell, output].flatMap(({ kind, alpha, beta }) => [
+    activationNames.indexOf(kind),
+    alpha,
+    beta,
+  ])
+  return Float32Array.of(...functions, clip, coupledInputForget ? 1 : 0)
 }
 
 function copied(array: FloatArray | undefined): Section | undefined {

@@ -1,5 +1,5 @@
 /** How many features go into and come out of each step of a plan: most steps say, the others keep what they get. */
-import type { PlanStep } from './contract.ts'
+import type { PlanLstm, PlanStep } from './contract.ts'
 
 export interface Sized<S extends PlanStep = PlanStep> {
   step: S
@@ -37,10 +37,20 @@ export function sizeSteps(steps: readonly PlanStep[]): { sized: readonly Sized[]
   return { sized, stateWidth }
 }
 
+/** How many directions stand side by side in an LSTM step's output. */
+export function outputDirections({ merge, directions }: PlanLstm): number {
+  return merge === 'concat' ? directions.length : 1
+}
+
+/** Whether what follows the step has T = 1. */
+export function endsSequence(step: PlanStep): boolean {
+  return step.kind === 'lastStep' || (step.kind === 'lstm' && !step.returnSequences)
+}
+
 function ownSize(step: PlanStep): { input: number; output: number } | undefined {
   switch (step.kind) {
     case 'lstm':
-      return { input: step.I, output: step.directions.length * (step.P || step.H) }
+      return { input: step.I, output: outputDirections(step) * (step.P || step.H) }
     case 'linear':
       return { input: step.I, output: step.O }
     case 'embedding':

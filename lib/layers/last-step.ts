@@ -4,11 +4,17 @@ import { lastValidStep } from '../operations/shape.ts'
 import type { Tensor } from '../tensor.ts'
 import { type ForwardOptions, Layer, type LayerConfig } from './layer.ts'
 
-/** [B, T, F] to [B, F]: row lengths[b] - 1 of each sequence, the last without `lengths`, zeros for a length of 0. */
+/**
+ * [B, T, F] to [B, F]: row lengths[b] - 1 of each sequence, the last without `lengths`, zeros for a length of 0. With a mask
+ * the last row that it lets count.
+ */
 export class LastStep extends Layer {
-  override forward(x: Tensor, { lengths }: ForwardOptions = {}): Tensor {
-    return lastValidStep(x, { lengths })
+  override forward(x: Tensor, { lengths, mask }: ForwardOptions = {}): Tensor {
+    return lastValidStep(x, { lengths, mask })
   }
+
+  /** There is no time axis left. */
+  override computeMask(): undefined {}
 
   override freeze(): readonly PlanStep[] {
     return [{ kind: 'lastStep' }]

@@ -8,6 +8,8 @@ export type State = unknown
 export interface ForwardOptions {
   /** Valid steps of each sequence of the batch; the rest is padding. Default: all. */
   lengths?: Int32Array
+  /** B·T bytes, 0 where a step does not count; recurrent layers pass over it. Default: all within `lengths` count. */
+  mask?: Uint8Array
   /** The state a previous call returned; `null` starts from zeros and asks for the state in return. */
   state?: State
 }
@@ -37,6 +39,16 @@ export abstract class Layer implements Model {
   /** What lies inside this layer, under the path it has in parameter names: by default its fields. */
   children(): Iterable<[path: string, child: object]> {
     return ownChildren(this)
+  }
+
+  /**
+   * The mask of this layer's output: by default that of its input. A layer that makes one, or whose output has other steps,
+   * says so here.
+   *
+   * @param x what `forward` gets
+   */
+  computeMask(_x: Tensor, mask?: Uint8Array): Uint8Array | undefined {
+    return mask
   }
 
   /**

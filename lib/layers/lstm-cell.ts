@@ -1,7 +1,8 @@
 /** LSTMCell: one step of an LSTM, for loops written by hand. Whole windows are the business of `LSTM`. */
 import { refuseUnknownOptions } from '../errors.ts'
-import type { FloatArray } from '../kernels/contract.ts'
+import type { FloatArray, LstmVariant } from '../kernels/contract.ts'
 import { lstm } from '../operations/lstm.ts'
+import { lstmVariant } from '../operations/lstm-variant.ts'
 import { reshape } from '../operations/shape.ts'
 import type { Parameter, Tensor } from '../tensor.ts'
 import { Initialiser } from './initialisation.ts'
@@ -25,12 +26,15 @@ import type { LSTMState } from './state.ts'
 export class LSTMCell extends Layer {
   readonly weights: LSTMParameters
   readonly #options: CompleteCellOptions
+  readonly #variants: readonly [LstmVariant] | undefined
 
   /** @throws {TypeError | RangeError} if an option is unknown or out of range */
   constructor(options: LSTMCellOptions) {
     super()
     refuseUnknownOptions('LSTMCell', options, cellOptionNames)
     this.#options = completeCellOptions('LSTMCell', options)
+    const variant = lstmVariant(this.#options)
+    this.#variants = variant && [variant]
     this.weights = createLSTMParameters(options.inputSize, this.#options, new Initialiser(this.#options))
   }
 
@@ -56,6 +60,7 @@ export class LSTMCell extends Layer {
     const { training } = this
     const { hn, cn } = lstm(reshape(x, [B, 1, I]), {
       directions: [this.weights],
+      variants: this.#variants,
       h0: state ? reshape(state.h, [1, B, R]) : undefined,
       c0: state ? reshape(state.c, [1, B, H]) : undefined,
       zoneoutHidden: zoneoutMask(like, [1, B, 1, R], { probability: zoneoutHidden, training }),

@@ -3,6 +3,11 @@ import { describe, requireInteger, requireNumber } from '../errors.ts'
 import type { FloatArray } from '../kernels/contract.ts'
 import { bernoulliMask } from '../operations/dropout.ts'
 import type { LstmWeights } from '../operations/lstm.ts'
+import {
+  completeVariantOptions,
+  type LstmVariantOptions,
+  variantOptionNames,
+} from '../operations/lstm-variant.ts'
 import type { Parameter, Tensor } from '../tensor.ts'
 import {
   type FloatDataType,
@@ -12,7 +17,7 @@ import {
   requireDataType,
 } from './initialisation.ts'
 
-export interface LSTMCellOptions {
+export interface LSTMCellOptions extends LstmVariantOptions {
   inputSize: number
   hiddenSize: number
   /** Both biases, `bias_ih` and `bias_hh`; default true. */
@@ -50,6 +55,7 @@ export const cellOptionNames = [
   'projectionSize',
   'peepholes',
   'layerNorm',
+  ...variantOptionNames,
   'zoneoutHidden',
   'zoneoutCell',
   'initialisation',
@@ -71,15 +77,17 @@ const defaults = {
 } as const satisfies Partial<LSTMCellOptions>
 
 /** The options with their defaults: only `chronoLength`, `forgetBias` and `seed` may be missing. */
-export type CompleteCellOptions = LSTMCellOptions & {
-  [name in keyof typeof defaults]-?: NonNullable<LSTMCellOptions[name]>
-}
+export type CompleteCellOptions = LSTMCellOptions &
+  Required<LstmVariantOptions> & {
+    [name in keyof typeof defaults]-?: NonNullable<LSTMCellOptions[name]>
+  }
 
 /** Fills in the defaults and checks. @throws {TypeError | RangeError} if an option is out of range */
 export function completeCellOptions(place: string, options: LSTMCellOptions): CompleteCellOptions {
   const given = Object.fromEntries(cellOptionNames.map((name) => [name, options[name]]))
   const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-  const all = { ...defaults, ...present } as CompleteCellOptions
+  const variant = completeVariantOptions(place, options)
+  const all = { ...defaults, ...present, ...variant } as CompleteCellOptions
 
   requireInteger(place, 'inputSize', all.inputSize)
   requireInteger(place, 'hiddenSize', all.hiddenSize)

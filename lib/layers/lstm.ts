@@ -1,47 +1,40 @@
 /** LSTM: layers and directions of long short-term memory (Hochreiter & Schmidhuber 1997) with every option. */
-import { refuseUnknownOptions, requireInteger, requireNumber } from '../errors.ts'
-import type { FloatArray, LstmParameters, PlanStep } from '../kernels/contract.ts'
+import { refuseUnknownOptions } from '../errors.ts'
+import type { FloatArray, LstmParameters, LstmVariant, PlanStep } from '../kernels/contract.ts'
+import { type MaskedSteps, maskedSteps } from '../kernels/masked-steps.ts'
+import { requireLengths, requireMask } from '../operations/common.ts'
 import { bernoulliMask, dropout } from '../operations/dropout.ts'
 import { lstm } from '../operations/lstm.ts'
-import { concat, slice } from '../operations/shape.ts'
+import { lstmVariant } from '../operations/lstm-variant.ts'
+import { restoreSteps, takeSteps } from '../operations/masked-steps.ts'
+import { mergeDirections } from '../operations/merge-directions.ts'
+import { concat, reshape, slice, transpose } from '../operations/shape.ts'
 import type { Parameter } from '../tensor.ts'
 import { Tensor } from '../tensor.ts'
-import { Initialiser, requireBoolean } from './initialisation.ts'
+import { Initialiser } from './initialisation.ts'
 import { Layer, type LayerConfig } from './layer.ts'
+import { type CompleteOptions, completeOptions, type LSTMOptions } from './lstm-options.ts'
 import {
-  type CompleteCellOptions,
-  cellOptionNames,
-  completeCellOptions,
   createLSTMParameters,
-  type LSTMCellOptions,
   type LSTMParameters,
   namedLSTMParameters,
   zoneoutMask,
 } from './lstm-parameters.ts'
 import type { LSTMState } from './state.ts'
 
-export interface LSTMOptions extends LSTMCellOptions {
-  /** L: each layer reads the output of the one before; default 1. */
-  numLayers?: number
-  /** A second direction that reads each sequence from its last valid step; default false. */
-  bidirectional?: boolean
-  /** Dropped, while training, from the output of every layer but the last; in [0, 1), default 0. */
-  dropout?: number
-  /**
-   * Dropped, while training, from h[t-1] inside the gates (Gal & Ghahramani 2016): one mask for all the steps of a
-   * sequence that a call of `forward` reads; in [0, 1), default 0.
-   */
-  recurrentDropout?: number
-}
+export type { LSTMOptions }
 
 export interface LSTMForwardOptions {
   /** B counts of valid steps in [0, T]; default T. */
   lengths?: Int32Array
+  /**
+   * B·T bytes: a step with 0 leaves h and c as they are, and its output repeats that of the step read before it (zeros if
+   * there is none) or is zero, as `zeroMasked` says. Default: every step within `lengths` counts.
+   */
+  mask?: Uint8Array
   /** Default zeros, as is null. */
   state?: LSTMState | null
 }
-
-type CompleteOptions = CompleteCellOptions & Required<Omit<LSTMOptions, keyof LSTMCellOptions>>
 
 /**
  *     i, f, o = σ(W·x[t] + U·h[t-1] + b);   g = tanh(W·x[t] + U·h[t-1] + b)
@@ -52,68 +45,82 @@ type CompleteOptions = CompleteCellOptions & Required<Omit<LSTMOptions, keyof LS
  * `bias_hh_l0` [4H], `weight_hr_l0` [P, H], with `_reverse` for the second direction, and our own `peephole_l0` [3, H],
  * `norm_ih_l0`, `norm_hh_l0` [4H], `norm_cell_l0` [2, H]. R is the projection size, or H without one.
  *
+ * With `gateActivation`, `cellActivation`, `outputActivation`, `clip` and `coupledInputForget` it is the cell of Keras and of
+ * ONNX's LSTM operator, whose numbers agree.
+ *
  * Zoneout outside training uses its expectation; dropout is inverted, so it needs nothing there.
  */
 export class LSTM extends Layer {
   /** The parameters of layer k and direction d: `weights[k][d]`. */
   readonly weights: readonly (readonly LSTMParameters[])[]
   readonly #options: CompleteOptions
+  readonly #variants: readonly LstmVariant[] | undefined
 
   /** @throws {TypeError | RangeError} if an option is unknown or out of range */
   constructor(options: LSTMOptions) {
     super()
-    const own = ['numLayers', 'bidirectional', 'dropout', 'recurrentDropout']
-    refuseUnknownOptions('LSTM', options, [...cellOptionNames, ...own])
-    const cell = completeCellOptions('LSTM', options)
-    const { numLayers = 1, bidirectional = false, dropout = 0, recurrentDropout = 0 } = options
-    requireInteger('LSTM', 'numLayers', numLayers)
-    requireBoolean('LSTM', 'bidirectional', bidirectional)
-    requireNumber('LSTM', 'dropout', dropout, { low: 0, high: 1, open: true })
-    requireNumber('LSTM', 'recurrentDropout', recurrentDropout, { low: 0, high: 1, open: true })
-    this.#options = { ...cell, numLayers, bidirectional, dropout, recurrentDropout }
-
-    const { inputSize, hiddenSize, projectionSize } = cell
+    this.#options = completeOptions(options)
+    const { inputSize, bidirectional, numLayers } = this.#options
     const directions = bidirectional ? 2 : 1
-    const inner = directions * (projectionSize || hiddenSize)
+    const variant = lstmVariant(this.#options)
+    this.#variants = variant && Array.from({ length: directions }, () => variant)
 
-    const initialiser = new Initialiser(cell)
+    const initialiser = new Initialiser(this.#options)
     this.weights = Array.from({ length: numLayers }, (_, k) =>
       Array.from({ length: directions }, () =>
-        createLSTMParameters(k === 0 ? inputSize : inner, cell, initialiser),
+        createLSTMParameters(k === 0 ? inputSize : this.#features, this.#options, initialiser),
       ),
     )
   }
 
   /**
    * @param x [B, T, inputSize]
-   * @returns output [B, T, D·R], zero at padded steps, and the state after each sequence's last valid step
-   * @throws {RangeError} if a shape or a length does not fit
+   * @returns output [B, T, D·R], or [B, T, R] with another `merge` than 'concat', zero at padded steps; without
+   *   `returnSequences` the final h of each direction, merged likewise, without T; and the state after each sequence's
+   *   last valid step
+   * @throws {RangeError} if a shape, a length or a mask does not fit
    */
   override forward(x: Tensor, options: LSTMForwardOptions = {}): { output: Tensor; state: LSTMState } {
-    refuseUnknownOptions('LSTM.forward', options, ['lengths', 'state'])
-    const { lengths } = options
-    const { inputSize, bidirectional, dropout: dropped, numLayers } = this.#options
+    refuseUnknownOptions('LSTM.forward', options, ['lengths', 'mask', 'state'])
+    const { mask, lengths } = options
+    const { inputSize, dropout: dropped, numLayers, returnSequences, reverse, merge } = this.#options
     if (x.shape.length !== 3 || x.shape[2] !== inputSize) {
       throw new RangeError(`LSTM.forward: expected x of shape [B, T, ${inputSize}], got [${x.shape}]`)
     }
-    const D = bidirectional ? 2 : 1
+    const D = this.#directions
     const state = this.#requireState(options.state, x.shape[0])
     const part = (whole: Tensor, k: number) =>
       numLayers === 1 ? whole : slice(whole, { start: k * D, end: (k + 1) * D })
+    const steps = mask && x.size > 0 ? this.#steps(x, mask, lengths) : undefined
 
     const h: Tensor[] = []
     const c: Tensor[] = []
-    let output = x
+    let output = steps ? takeSteps(x, steps) : x
     for (const [k, directions] of this.weights.entries()) {
-      const h0 = state && part(state.h, k)
-      const c0 = state && part(state.c, k)
-      const result = lstm(output, { directions, h0, c0, lengths, ...this.#masks(output) })
-      const isLast = k === numLayers - 1
-      output = this.training && !isLast ? dropout(result.output, { probability: dropped }) : result.output
+      const result = lstm(output, {
+        directions,
+        reverse,
+        variants: this.#variants,
+        h0: state && part(state.h, k),
+        c0: state && part(state.c, k),
+        lengths: steps ? steps.counts : lengths,
+        ...this.#masks(output),
+      })
       h.push(result.hn)
       c.push(result.cn)
+      output = result.output
+      if (k === numLayers - 1) break
+      output = mergeDirections(output, merge)
+      if (this.training) output = dropout(output, { probability: dropped })
     }
-    return { output, state: { h: concat(h), c: concat(c) } }
+    if (!returnSequences) output = sideBySide(h[numLayers - 1])
+    else if (steps) output = this.#restore(output, steps, lengths)
+    return { output: mergeDirections(output, merge), state: { h: concat(h), c: concat(c) } }
+  }
+
+  /** Steps that did not count still do not; without `returnSequences` there are none left. */
+  override computeMask(_x: Tensor, mask?: Uint8Array): Uint8Array | undefined {
+    return this.#options.returnSequences ? mask : undefined
   }
 
   override *parameters(): Iterable<[name: string, parameter: Parameter]> {
@@ -132,14 +139,26 @@ export class LSTM extends Layer {
       layerNorm,
       zoneoutCell,
       zoneoutHidden,
+      numLayers,
+      reverse,
+      merge,
+      returnSequences,
+      zeroMasked,
     } = this.#options
     return this.weights.map((directions, k) => ({
       kind: 'lstm',
-      I: k === 0 ? inputSize : directions.length * (P || H),
+      I: k === 0 ? inputSize : this.#features,
       H,
       P,
       layerNorm,
-      directions: directions.map((each, d) => ({ reverse: d === 1, parameters: arraysOf(each) })),
+      directions: directions.map((each, d) => ({
+        reverse: reverse || d === 1,
+        variant: this.#variants?.[d],
+        parameters: arraysOf(each),
+      })),
+      merge,
+      returnSequences: returnSequences || k < numLayers - 1,
+      zeroMasked,
       zoneoutCell,
       zoneoutHidden,
       eps: 1e-5,
@@ -150,12 +169,37 @@ export class LSTM extends Layer {
     return { type: 'LSTM', ...this.#options }
   }
 
+  get #directions(): number {
+    return this.#options.bidirectional ? 2 : 1
+  }
+
+  /** Of what a layer gives to the next. */
+  get #features(): number {
+    const { hiddenSize, projectionSize, merge } = this.#options
+    return (merge === 'concat' ? this.#directions : 1) * (projectionSize || hiddenSize)
+  }
+
+  #steps({ shape: [B, T] }: Tensor, mask: Uint8Array, lengths?: Int32Array): MaskedSteps {
+    requireMask('LSTM.forward', mask, { B, T })
+    if (lengths) requireLengths('LSTM.forward', lengths, { B, T })
+    return maskedSteps(mask, { B, T, lengths })
+  }
+
+  #restore(output: Tensor, steps: MaskedSteps, lengths?: Int32Array): Tensor {
+    const { bidirectional, reverse, zeroMasked } = this.#options
+    return restoreSteps(output, steps, {
+      reverse: bidirectional ? [false, true] : [reverse],
+      zeroMasked,
+      lengths,
+    })
+  }
+
   /** What one layer's call needs for recurrent dropout and zoneout, drawn anew in training. */
   #masks(x: Tensor) {
-    const { hiddenSize: H, projectionSize: P, bidirectional, recurrentDropout } = this.#options
+    const { hiddenSize: H, projectionSize: P, recurrentDropout } = this.#options
     const { zoneoutHidden, zoneoutCell } = this.#options
     const [B, T] = x.shape
-    const D = bidirectional ? 2 : 1
+    const D = this.#directions
     const R = P || H
     const like = x.array as FloatArray
     const kept = 1 - recurrentDropout
@@ -172,8 +216,8 @@ export class LSTM extends Layer {
 
   #requireState(state: LSTMState | null | undefined, B: number): LSTMState | undefined {
     if (state === null || state === undefined) return undefined
-    const { hiddenSize: H, projectionSize: P, numLayers, bidirectional } = this.#options
-    const first = numLayers * (bidirectional ? 2 : 1)
+    const { hiddenSize: H, projectionSize: P, numLayers } = this.#options
+    const first = numLayers * this.#directions
     for (const [name, each, size] of [['h', state.h, P || H] as const, ['c', state.c, H] as const]) {
       if (!(each instanceof Tensor))
         throw new TypeError(`LSTM.forward: expected state.${name} to be a Tensor`)
@@ -184,6 +228,12 @@ export class LSTM extends Layer {
     }
     return state
   }
+}
+
+/** [D, B, R] to [B, D·R]. */
+function sideBySide(h: Tensor): Tensor {
+  const [D, B, R] = h.shape
+  return D === 1 ? reshape(h, [B, R]) : reshape(transpose(h, { axes: [0, 1] }), [B, D * R])
 }
 
 function arraysOf(parameters: LSTMParameters): LstmParameters {

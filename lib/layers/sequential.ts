@@ -5,7 +5,7 @@ import { type ForwardOptions, Layer, type LayerConfig, type Model, type Output }
 
 /**
  * Runs its layers in order, each on what the one before returned (its `.output` where it returns a state too). Every
- * layer gets `lengths`, and its own part of `state`. Parameters are named as in torch.nn.Sequential:
+ * layer gets `lengths`, the `mask` as the layers before left it, and its own part of `state`. Parameters are named as in torch.nn.Sequential:
  * `0.weight_ih_l0`, `2.weight`.
  */
 export class Sequential extends Layer {
@@ -25,7 +25,13 @@ export class Sequential extends Layer {
    */
   override forward(x: Tensor, options: ForwardOptions & { state: unknown }): Output
   override forward(x: Tensor, options?: ForwardOptions): Tensor
-  override forward(x: Tensor, { lengths, state }: ForwardOptions = {}): Tensor | Output {
+  override forward(x: Tensor, options: ForwardOptions = {}): Tensor | Output {
+    const { output, state } = this.#run(x, options)
+    return options.state !== undefined ? { output, state } : output
+  }
+
+  /** Besides output and state the mask that goes with the output: layers inside may make and end masks. */
+  #run(x: Tensor, { lengths, mask, state }: ForwardOptions): Output & { mask: Uint8Array | undefined } {
     const isStateful = state !== undefined
     if (state && !(Array.isArray(state) && state.length === this.layers.length)) {
       throw new TypeError(
@@ -39,13 +45,22 @@ export class Sequential extends Layer {
       // Only what there is: a layer that knows no lengths (LSTMCell) may refuse the name.
       const given: ForwardOptions = {}
       if (lengths) given.lengths = lengths
+      if (mask) given.mask = mask
       if (isStateful) given.state = before[i] ?? null
+      if (layer instanceof Sequential) {
+        const result = layer.#run(output, given)
+        output = result.output
+        mask = result.mask
+        after.push(result.state)
+        continue
+      }
+      if (layer instanceof Layer) mask = layer.computeMask(output, mask)
       const result = layer.forward(output, given)
       const isPair = 'output' in result
       output = isPair ? result.output : result
       after.push(isPair ? result.state : null)
     }
-    return isStateful ? { output, state: after } : output
+    return { output, state: after, mask }
   }
 
   override *children(): Iterable<[path: string, child: object]> {

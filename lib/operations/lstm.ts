@@ -3,7 +3,7 @@
  * Layers, their options and the random masks are layers/lstm.ts.
  */
 import { giveBuffer, takeBuffer } from '../buffers.ts'
-import type { FloatArray, LstmBackward, LstmForward, LstmShape } from '../kernels/contract.ts'
+import type { FloatArray, LstmBackward, LstmForward, LstmShape, LstmVariant } from '../kernels/contract.ts'
 import { kernelsFor } from '../kernels/index.ts'
 import { needsGradient, outputBuffer, record } from '../tape.ts'
 import { Tensor } from '../tensor.ts'
@@ -36,6 +36,10 @@ export interface LstmWeights {
 export interface LstmCall {
   /** One entry, or two: the second reads the sequences from their last valid step to their first. */
   directions: readonly LstmWeights[]
+  /** Whether a single direction reads backwards; y keeps the order of x. Default false. */
+  reverse?: boolean
+  /** What each direction has instead of σ, tanh and tanh, made by `lstmVariant`; default the standard cell. */
+  variants?: readonly (LstmVariant | undefined)[]
   /** [D, B, R], default zeros */
   h0?: Tensor
   /** [D, B, H], default zeros */
@@ -57,6 +61,8 @@ export interface LstmCall {
  *     i, f = σ(a_i + p_i∘c[t-1]), σ(a_f + p_f∘c[t-1]);   g = tanh(a_g);   ĉ = f∘c[t-1] + i∘g
  *     o = σ(a_o + p_o∘ĉ);   ĥ = W_hr·(o∘tanh(LN(ĉ)))
  *     c[t] = z_c∘c[t-1] + (1 - z_c)∘ĉ;   h[t] = z_h∘h[t-1] + (1 - z_h)∘ĥ
+ *
+ * and with `variants` other functions in the place of σ and tanh, bounds for the sums, or f = 1 - i.
  *
  * Agrees with torch.nn.LSTM (batch_first) where that has the option; kernels/contract.ts holds the details. Padded
  * steps change nothing and their output is 0.
@@ -95,7 +101,8 @@ export function lstm(x: Tensor, call: LstmCall): { output: Tensor; hn: Tensor; c
       H,
       P,
       layerNorm: shape.layerNorm,
-      reverse: d === 1,
+      reverse: d === 1 || call.reverse === true,
+      variant: call.variants?.[d],
       lengths,
       parameters: arraysOf(weights),
       packed: packedFor('forward', weights, shape, kernels),
@@ -163,6 +170,10 @@ function shapeOf(x: Tensor, call: LstmCall): LstmShape {
   const { directions, lengths } = call
   const D = directions.length
   if (D !== 1 && D !== 2) throw new RangeError(`lstm: expected one or two directions, got ${D}`)
+  if (D === 2 && call.reverse) throw new TypeError('lstm: expected reverse with one direction, got two')
+  if (call.variants && call.variants.length !== D) {
+    throw new RangeError(`lstm: expected a variant for each of ${D} directions, got ${call.variants.length}`)
+  }
   const [{ weightHh, weightHr, normIh }] = directions
   const H = weightHh.shape[0] / 4
   const P = weightHr?.shape[0] ?? 0

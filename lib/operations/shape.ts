@@ -4,9 +4,10 @@
  */
 import type { FloatArray } from '../kernels/contract.ts'
 import { kernelsFor } from '../kernels/index.ts'
+import { endsOf } from '../kernels/masked-steps.ts'
 import { outputBuffer, recordOne } from '../tape.ts'
 import { sizeOf, Tensor } from '../tensor.ts'
-import { floats, requireAxis, requireLengths, sameShape } from './common.ts'
+import { floats, requireAxis, requireLengths, requireMask, sameShape } from './common.ts'
 
 /** The same elements in another shape, as a view. One axis may be -1: it takes what is left. */
 export function reshape(x: Tensor, shape: readonly number[]): Tensor {
@@ -111,18 +112,23 @@ export function stack(tensors: readonly Tensor[], { axis = 0 }: { axis?: number 
 }
 
 /**
- * The last valid step of each sequence: y[b] = x[b, lengths[b] - 1], or zeros where the length is 0.
+ * The last valid step of each sequence: y[b] = x[b, lengths[b] - 1], or zeros where there is none.
  *
  * @param x [B, T, F]
  * @param lengths B counts in [0, T]; default T
+ * @param mask B·T bytes, 0 where a step does not count; default: all do
  * @returns [B, F]
  */
-export function lastValidStep(x: Tensor, { lengths }: { lengths?: Int32Array } = {}): Tensor {
+export function lastValidStep(
+  x: Tensor,
+  { lengths, mask }: { lengths?: Int32Array; mask?: Uint8Array } = {},
+): Tensor {
   if (x.shape.length !== 3)
     throw new RangeError(`lastValidStep: expected x of shape [B, T, F], got [${x.shape}]`)
   const [B, T, F] = x.shape
   if (lengths) requireLengths('lastValidStep', lengths, { B, T })
-  const ends = lengths?.slice()
+  if (mask) requireMask('lastValidStep', mask, { B, T })
+  const ends = mask ? endsOf(mask, { B, T, lengths }) : lengths?.slice()
   const [xs] = floats('lastValidStep', x)
   const y = outputBuffer(xs, B * F)
   const lengthOf = (b: number) => (ends ? ends[b] : T)

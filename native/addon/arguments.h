@@ -37,6 +37,14 @@ class Arguments {
     return value.As<Napi::Boolean>().Value();
   }
 
+  bool has(const char* name) const { return !object_.Get(name).IsUndefined(); }
+
+  std::string text(const char* name) const {
+    const Napi::Value value = object_.Get(name);
+    if (!value.IsString()) fail(name, "a string", "something else");
+    return value.As<Napi::String>().Utf8Value();
+  }
+
   bool is_number(const char* name) const { return object_.Get(name).IsNumber(); }
 
   Arguments object(const char* name) const {

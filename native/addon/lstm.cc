@@ -31,12 +31,33 @@ Zoneout lstm_zoneout(const Arguments& a, const char* name, std::size_t length) {
   return {a.optional_floats(name, length), 0};
 }
 
+LstmActivation lstm_activation(const Arguments& a) {
+  static const char* const kNames[kActivations] = {
+      "linear",          "sigmoid",    "tanh",       "relu", "softplus", "gelu",   "exponential",
+      "softsign",        "silu",       "mish",       "selu", "elu",      "affine", "leakyRelu",
+      "thresholdedRelu", "scaledTanh", "hardSigmoid"};
+  const std::string kind = a.text("kind");
+  for (int i = 0; i < kActivations; i++) {
+    if (kind == kNames[i]) return {static_cast<Activation>(i), a.real("alpha"), a.real("beta")};
+  }
+  a.fail("kind", "a function of an LSTM", kind);
+}
+
+LstmVariant lstm_variant(const Arguments& a) {
+  const float clip = a.real("clip");
+  return {lstm_activation(a.object("gate")), lstm_activation(a.object("cell")),
+          lstm_activation(a.object("output")), clip > 0 ? clip : std::numeric_limits<float>::infinity(),
+          a.flag("coupledInputForget")};
+}
+
 // What forward and backward calls have in common.
 LstmArgs lstm_arguments(const Arguments& a) {
   LstmArgs args = {};
   static_cast<LstmShape&>(args) = lstm_shape(a);
   const int B = args.B, T = args.T, R = args.R();
   args.reverse = a.flag("reverse");
+  args.varied = a.has("variant");
+  if (args.varied) args.variant = lstm_variant(a.object("variant"));
   args.lengths = a.optional_integers("lengths", B);
   for (int b = 0; args.lengths && b < B; b++) {
     if (args.lengths[b] < 0 || args.lengths[b] > T) {

@@ -67,7 +67,7 @@ int count_argument(const Napi::CallbackInfo& info, std::size_t index) {
   return static_cast<int>(value);
 }
 
-// runPlan(program, weights, B, T, x, y, lengths, initialState, finalState)
+// runPlan(program, weights, B, T, x, y, lengths, initialState, finalState, mask)
 void run(const Napi::CallbackInfo& info) {
   Call call(info);
   std::size_t ints = 0;
@@ -109,6 +109,7 @@ void run(const Napi::CallbackInfo& info) {
   arguments.initial_state = optional_array<float>(info, 7, napi_float32_array, state);
   arguments.final_state = optional_array<float>(info, 8, napi_float32_array, state);
   if (arguments.final_state == nullptr) arguments.final_state = call.environment.arena.take<float>(state);
+  arguments.mask = optional_array<std::uint8_t>(info, 9, napi_uint8_array, rows);
   if (arguments.y == nullptr) refuse(info, "expected y");
   run_plan(call.kernels, call.context, plan, arguments);
 }

@@ -89,12 +89,23 @@ BRICK CellGradient cell_gradient(const Backward& run, int s, int r, int unit) {
 }
 
 // From the gradient of o∘tanh(ĉ) to those of the sums, without layer normalisation.
-BRICK void squashed_backward(const Backward& run, int s, int r, int unit, V d_squashed, int n) {
+template <typename Functions>
+BRICK void squashed_backward(const Backward& run, const Functions& functions, int s, int r, int unit,
+                             V d_squashed, int n) {
   const CellGradient cell = cell_gradient(run, s, r, unit);
-  const CellActivations a = load_activations(cell);
-  const V t = tanh(a.c);
-  const V d_raw_cell = mul(mul(d_squashed, a.o), fnma(t, t, set(1.0f)));
-  cell_backward(cell, run.args->zoneout_cell, a, mul(d_squashed, t), d_raw_cell, n);
+  const CellActivations a = load_activations(functions, cell);
+  const V t = functions.output(a.c);
+  const V d_raw_cell = mul(mul(d_squashed, a.o), functions.output_slope(a.c, t));
+  cell_backward(functions, cell, run.args->zoneout_cell, a, mul(d_squashed, t), d_raw_cell, n);
+}
+
+// The same for a whole row of another cell than the standard one, whose gradients of o∘f(ĉ) stand in `work`.
+NOINLINE void varied_gradient_row(const Backward& run, int s, int r, const float* work) {
+  const Varied functions = {run.args->variant};
+  const int H = run.args->H;
+  for (int unit = 0; unit < H; unit += kWidth) {
+    squashed_backward(run, functions, s, r, unit, load(work + unit, H - unit), H - unit);
+  }
 }
 
 // The gradient that step s + 1 sends to h[s], for R rows and one panel of columns; rows from `alive` on send
@@ -119,7 +130,8 @@ BRICK void recurrent_gradient(const Backward& run, int s, const RowBlock& block,
   }
 }
 
-enum class Stage { plain, projected, normalized, initial };
+// `whole`: what follows goes by whole rows, from the working rows.
+enum class Stage { plain, projected, whole, initial };
 
 // Step s of a block of rows: the gradient of h through one panel of columns and what follows from it.
 template <int R>
@@ -134,12 +146,12 @@ static void gradient_tile(const Backward& run, Stage stage, int s, const RowBloc
       if (n <= 0) break;
       const V dh = gradient_of_output(run, s, block.row[r], column, tile.sum[r][j], n);
       if (stage == Stage::plain) {
-        squashed_backward(run, s, block.row[r], column, dh, n);
+        squashed_backward(run, Standard(), s, block.row[r], column, dh, n);
       } else if (stage == Stage::projected) {
         store(run.d_output + static_cast<std::ptrdiff_t>(run.schedule.number(block.row[r], s)) * args.P +
                   column,
               dh, n);
-      } else if (stage == Stage::normalized) {
+      } else if (stage == Stage::whole) {
         store(work + static_cast<std::ptrdiff_t>(r) * 2 * args.H + column, dh, n);
       } else {
         float* dh0 =
@@ -166,7 +178,7 @@ static void gradient_tile_of(const Backward& run, Stage stage, int s, const RowB
 static void backward_step(const Backward& run, const Share& mine, int s) {
   const LstmArgs& args = *run.args;
   const int active = run.schedule.active[s];
-  if (args.P == 0 && !args.layer_norm) {
+  if (args.P == 0 && !args.layer_norm && !args.varied) {
     for (int i = mine.panel0; i < mine.panel1; i++) {
       const int panel = (s & 1) == 0 ? i : mine.panel0 + mine.panel1 - 1 - i;
       for (RowBlocks rows(mine, active); rows.next();) {
@@ -178,7 +190,7 @@ static void backward_step(const Backward& run, const Share& mine, int s) {
   // Whole rows in stages; these are shared out by rows, so that a thread meets nobody.
   float* work = run.rows + static_cast<std::size_t>(mine.index) * kRows * 2 * args.H;
   for (RowBlocks rows(mine, active); rows.next();) {
-    const Stage stage = args.P > 0 ? Stage::projected : Stage::normalized;
+    const Stage stage = args.P > 0 ? Stage::projected : Stage::whole;
     for (int panel = 0; panel < panels_of(args.R()); panel++) {
       gradient_tile_of<kRows>(run, stage, s, rows.block, panel, work);
     }
@@ -187,10 +199,15 @@ static void backward_step(const Backward& run, const Share& mine, int s) {
         projection_gradient_tile_of<kRows>(run, s, rows.block, panel, work);
       }
     }
-    if (args.layer_norm) {
-      for (int r = 0; r < rows.block.count; r++)
-        normalized_gradient_row(run, s, rows.block.row[r],
-                                work + r * 2 * static_cast<std::ptrdiff_t>(args.H));
+    for (int r = 0; r < rows.block.count && (args.layer_norm || args.varied); r++) {
+      float* row_work = work + r * 2 * static_cast<std::ptrdiff_t>(args.H);
+      if (!args.layer_norm) {
+        varied_gradient_row(run, s, rows.block.row[r], row_work);
+      } else if (args.varied) {
+        normalized_gradient_row(run, Varied{args.variant}, s, rows.block.row[r], row_work);
+      } else {
+        normalized_gradient_row(run, Standard(), s, rows.block.row[r], row_work);
+      }
     }
   }
 }
@@ -238,7 +255,7 @@ static void prepare_backward(const Context& context, const LstmArgs& args, int t
   run.args = &args;
   run.schedule = make_schedule(context, args);
   run.cache = cache_sections(args, args.cache);
-  run.by_units = share_by_units(context, args, threads);
+  run.by_units = !args.varied && share_by_units(context, args, threads);  // whole rows again
   const std::size_t N = run.schedule.rows(), padded = padded_units(args.H);
   // What was packed beforehand is read, never written. What is packed here leaves W_ih to the product that
   // reads it once.
@@ -259,7 +276,7 @@ static void prepare_backward(const Context& context, const LstmArgs& args, int t
     run.d_normalized = arena.take<float>(N * H);
     run.cell_hat = arena.take<float>(N * H);
   }
-  if (args.layer_norm || args.P > 0) run.rows = arena.take<float>(threads * kRows * 2 * H);
+  if (args.layer_norm || args.varied || args.P > 0) run.rows = arena.take<float>(threads * kRows * 2 * H);
   run.zeros = arena.take<float>(R);
   std::memset(run.zeros, 0, sizeof(float) * R);
 }

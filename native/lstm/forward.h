@@ -69,8 +69,9 @@ BRICK void output_units(const Forward& run, int s, int r, int j, V h, int n) {
 }
 
 // The pointwise part of a block of units of row r from the sums of their four gates.
-BRICK void finish_units(const Forward& run, int s, int r, int u, const float* sums, std::ptrdiff_t sum_stride,
-                        V* raw_cell, V* output_gate) {
+template <typename Functions>
+BRICK void finish_units(const Forward& run, const Functions& functions, int s, int r, int u,
+                        const float* sums, std::ptrdiff_t sum_stride, V* raw_cell, V* output_gate) {
   const LstmArgs& args = *run.args;
   const int unit = u * kWidth;
   const float* mask = run.mask_row(args.zoneout_cell, s, r, args.H);
@@ -83,16 +84,25 @@ BRICK void finish_units(const Forward& run, int s, int r, int u, const float* su
   row.peephole = run.weights.peephole ? run.weights.peephole + unit : nullptr;
   row.peephole_stride = args.H;
   row.zoneout_mask = mask ? mask + unit : nullptr;
-  cell_forward(row, args.zoneout_cell, sums, sum_stride, args.H - unit, raw_cell, output_gate);
+  cell_forward(functions, row, args.zoneout_cell, sums, sum_stride, args.H - unit, raw_cell, output_gate);
 }
 
-BRICK void emit_units(const Forward& run, int s, int r, int unit, V o, V squashable, int n) {
-  const V squashed = mul(o, tanh(squashable));
+template <typename Functions>
+BRICK void emit_units(const Forward& run, const Functions& functions, int s, int r, int unit, V o,
+                      V squashable, int n) {
+  const V squashed = mul(o, functions.output(squashable));
   if (run.args->P > 0) {
     store(run.squashed_row(s, r) + unit, squashed, n);
   } else {
     output_units(run, s, r, unit, squashed, n);
   }
+}
+
+NOINLINE void varied_units(const Forward& run, int s, int r, int u, const float* sums) {
+  const Varied functions = {run.args->variant};
+  V c, o;
+  finish_units(run, functions, s, r, u, sums, kWidth, &c, &o);
+  emit_units(run, functions, s, r, u * kWidth, o, c, run.args->H - u * kWidth);
 }
 
 // Step s of a block of rows and a block of units u.
@@ -119,10 +129,14 @@ static void step_tile(const Forward& run, int s, const RowBlock& block, int u) {
   float* out[R];
   for (int r = 0; r < R; r++) out[r] = sums + r * kPanelColumns;
   tile.store_rows(out, neighbouring_columns(kPanelColumns));
+  if (args.varied) {
+    for (int r = 0; r < R; r++) varied_units(run, s, block.row[r], u, out[r]);
+    return;
+  }
   for (int r = 0; r < R; r++) {
     V c, o;
-    finish_units(run, s, block.row[r], u, out[r], kWidth, &c, &o);
-    emit_units(run, s, block.row[r], unit, o, c, args.H - unit);
+    finish_units(run, Standard(), s, block.row[r], u, out[r], kWidth, &c, &o);
+    emit_units(run, Standard(), s, block.row[r], unit, o, c, args.H - unit);
   }
 }
 

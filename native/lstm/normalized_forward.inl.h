@@ -1,7 +1,9 @@
 // The step with layer normalisation, which needs whole rows: raw sums of h·W_hhᵀ of a block of rows, then row
 // by row their statistics, the gates, the statistics of the cell, the output. Part of forward.h.
 
-static void normalized_row(const Forward& run, int s, int r, float* hidden_hat, float* work) {
+template <typename Functions>
+static void normalized_row(const Forward& run, const Functions& functions, int s, int r, float* hidden_hat,
+                           float* work) {
   const LstmArgs& args = *run.args;
   const int H = args.H, G = 4 * H;
   float* input_hat = run.input_row_sums(s, r);
@@ -20,7 +22,7 @@ static void normalized_row(const Forward& run, int s, int r, float* hidden_hat, 
   for (int u = 0; u < unit_blocks(H); u++) {
     const int unit = u * kWidth;
     V c, o;
-    finish_units(run, s, r, u, sums + unit, H, &c, &o);
+    finish_units(run, functions, s, r, u, sums + unit, H, &c, &o);
     store(raw_cell + unit, c, H - unit);
     store(output_gate + unit, o, H - unit);
   }
@@ -37,7 +39,7 @@ static void normalized_row(const Forward& run, int s, int r, float* hidden_hat, 
     const V hat = mul(sub(load(raw_cell + unit, n), set(cell.mean)), set(cell.rstd));
     const V normalized =
         fma(load(run.weights.norm_cell + unit, n), hat, load(run.weights.norm_cell + H + unit, n));
-    emit_units(run, s, r, unit, load(output_gate + unit, n), normalized, n);
+    emit_units(run, functions, s, r, unit, load(output_gate + unit, n), normalized, n);
   }
 }
 
@@ -62,7 +64,14 @@ static void normalized_block(const Forward& run, int s, const RowBlock& block, f
                   args.R());
     tile.store_rows(out, gate_columns(args.H - u * kWidth, H));
   }
-  for (int r = 0; r < R; r++) normalized_row(run, s, block.row[r], hidden_hat[r], work + r * 10 * H);
+  for (int r = 0; r < R; r++) {
+    float* row_work = work + r * 10 * H;
+    if (args.varied) {
+      normalized_row(run, Varied{args.variant}, s, block.row[r], hidden_hat[r], row_work);
+    } else {
+      normalized_row(run, Standard(), s, block.row[r], hidden_hat[r], row_work);
+    }
+  }
 }
 
 template <int R>

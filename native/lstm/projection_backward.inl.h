@@ -17,10 +17,10 @@ static void projection_gradient_tile(const Backward& run, int s, const RowBlock&
     for (int j = 0; j < 4; j++) {
       const int unit = panel * kPanelColumns + j * kWidth, n = args.H - unit;
       if (n <= 0) break;
-      if (args.layer_norm) {
+      if (args.layer_norm || args.varied) {
         store(work + static_cast<std::ptrdiff_t>(r) * 2 * args.H + unit, tile.sum[r][j], n);
       } else {
-        squashed_backward(run, s, block.row[r], unit, tile.sum[r][j], n);
+        squashed_backward(run, Standard(), s, block.row[r], unit, tile.sum[r][j], n);
       }
     }
   }

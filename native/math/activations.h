@@ -1,5 +1,6 @@
-// exp, sigmoid and tanh of a vector. The largest errors, in units in the last place (ulp) against the exact
-// value, stand in kernels.h and are measured by native/test and test/activations.test.ts, over every target:
+// exp, expm1, sigmoid and tanh of a vector. The largest errors, in units in the last place (ulp) against the
+// exact value, stand in kernels.h and are measured by native/test and test/activations.test.ts, over every
+// target:
 //
 //   exp      kExpUlp      for x in [-87.3, 88.7]; 0 below -104, infinity above 88.73
 //   sigmoid  kSigmoidUlp  for x ≥ -87; 1.7e-38 below
@@ -35,6 +36,15 @@ BRICK V exp(V x) {
   return scale(add(p, set(1.0f)), n);
 }
 
+// exp(x) - 1 = 2ⁿ·(exp(r) - 1) + (2ⁿ - 1), which keeps the digits of small x
+BRICK V expm1(V x) {
+  V r;
+  const V n = reduce_range(max(set(-104.0f), min(set(89.0f), x)), &r);
+  const V p = fma(mul(r, r), exp_tail(r), r);
+  const V power = scale(set(1.0f), n);
+  return fma(power, p, sub(power, set(1.0f)));
+}
+
 // 1 / (1 + exp(-x))
 BRICK V sigmoid(V x) {
   V r;
@@ -43,8 +53,7 @@ BRICK V sigmoid(V x) {
   return div(set(1.0f), add(set(1.0f), scale(add(p, set(1.0f)), n)));
 }
 
-// tanh|x| = e / (e + 2) with e = exp(2|x|) - 1 = 2ⁿ·(exp(r) - 1) + (2ⁿ - 1), which keeps the digits of small
-// x.
+// tanh|x| = e / (e + 2) with e = exp(2|x|) - 1, as expm1 has it.
 BRICK V tanh(V x) {
   V r;
   const V magnitude = abs(x);

@@ -3,27 +3,10 @@
 #include <cstring>
 
 #include "../arena.h"
+#include "steps.h"
 
 namespace lstm_native {
 namespace {
-
-bool is(const PlanStep& step, PlanKind kind) { return step.kind == static_cast<std::int32_t>(kind); }
-bool has(const PlanStep& step, PlanFlag flag) { return (step.flags & flag) != 0; }
-int directions_of(const PlanStep& step) { return has(step, kTwoDirectionsFlag) ? 2 : 1; }
-
-LstmShape shape_of(const PlanStep& step) {
-  LstmShape shape = {};
-  shape.I = step.input;
-  shape.H = step.hidden;
-  shape.P = step.projection;
-  shape.layer_norm = has(step, kLayerNormFlag);
-  shape.peepholes = has(step, kPeepholesFlag);
-  return shape;
-}
-
-const float* weights_at(const Plan& plan, std::int32_t line) {
-  return plan.weights + static_cast<std::size_t>(line) * 16;
-}
 
 // Floats of the step's sections, [0] and [1] as in PlanStep::weights.
 void section_lengths(const Kernels& kernels, const PlanStep& step, std::size_t lengths[2]) {
@@ -50,53 +33,6 @@ void section_lengths(const Kernels& kernels, const PlanStep& step, std::size_t l
     case PlanKind::softmax:
       break;
   }
-}
-
-struct Flow {
-  const PlanRun& run;
-  int T;                        // 1 once a last_step has run
-  const std::int32_t* lengths;  // none after it
-};
-
-LstmArgs lstm_args(const Plan& plan, const PlanStep& step, int d, const Flow& flow, const float* x,
-                   float* y) {
-  LstmArgs args = {};
-  static_cast<LstmShape&>(args) = shape_of(step);
-  args.B = flow.run.B;
-  args.T = flow.T;
-  const int D = directions_of(step), R = args.R();
-  args.reverse = d == 1 || has(step, kReverseFlag);
-  args.lengths = flow.lengths;
-  args.packed = weights_at(plan, step.weights[d]);
-  args.x = x;
-  args.x_time_stride = args.I;
-  args.x_batch_stride = static_cast<std::ptrdiff_t>(flow.T) * args.I;
-  args.y = y + d * R;
-  args.y_time_stride = step.output;
-  args.y_batch_stride = static_cast<std::ptrdiff_t>(flow.T) * step.output;
-  args.h_stride = args.c_stride = plan.state_width;
-  const int h = step.state + d * R, c = step.state + D * R + d * args.H;
-  if (flow.run.initial_state != nullptr) {
-    args.h0 = flow.run.initial_state + h;
-    args.c0 = flow.run.initial_state + c;
-  }
-  args.hn = flow.run.final_state + h;
-  args.cn = flow.run.final_state + c;
-  args.eps = step.eps;
-  args.zoneout_cell = {nullptr, step.zoneout_cell};
-  args.zoneout_hidden = {nullptr, step.zoneout_hidden};
-  return args;
-}
-
-// How many steps from `i` on are layers of one direction, each reading what the one before writes.
-int stack_height(const Plan& plan, int i) {
-  const auto is_layer = [&](const PlanStep& step) {
-    return is(step, PlanKind::lstm) && !has(step, kTwoDirectionsFlag) &&
-           has(step, kReverseFlag) == has(plan.steps[i], kReverseFlag);
-  };
-  int count = 0;
-  while (i + count < plan.count && is_layer(plan.steps[i + count])) count++;
-  return count;
 }
 
 void run_linear(const Kernels& kernels, const Context& context, const Plan& plan, const PlanStep& step,
@@ -141,7 +77,7 @@ void run_layer_norm(const Kernels& kernels, const Context& context, const Plan& 
 void run_last_step(const PlanStep& step, const Flow& flow, const float* x, float* y) {
   const std::size_t F = step.output;
   for (int b = 0; b < flow.run.B; b++, y += F) {
-    const int length = flow.lengths != nullptr ? flow.lengths[b] : flow.T;
+    const int length = last_end(flow, b);
     if (length == 0) {
       std::memset(y, 0, sizeof(float) * F);
     } else {
@@ -166,7 +102,16 @@ std::string check_plan(const Kernels& kernels, const Plan& plan) {
     if (is(step, PlanKind::lstm)) {
       const LstmShape shape = shape_of(step);
       const std::int64_t D = directions_of(step), R = shape.R();
-      if (shape.H == 0 || step.output != D * R) return place + " has an output that is not its hidden size";
+      if (step.function < 0 || step.function > static_cast<std::int32_t>(Merge::average) ||
+          (merge_of(step) != Merge::concat && D != 2)) {
+        return place + " does not say what becomes of its directions";
+      }
+      const std::int64_t side_by_side = merge_of(step) == Merge::concat ? D : 1;
+      if (shape.H == 0 || step.output != side_by_side * R)
+        return place + " has an output that is not its hidden size";
+      for (int d = 0; d < D; d++) {
+        if (!has_good_variant(plan, step, d)) return place + " has a variant that is none";
+      }
       if (step.state < 0 || step.state + D * (R + shape.H) > plan.state_width)
         return place + " has a state outside the row";
     } else if (!is(step, PlanKind::linear) && !is(step, PlanKind::embedding) && step.output != step.input) {
@@ -191,13 +136,13 @@ std::string check_plan(const Kernels& kernels, const Plan& plan) {
 std::size_t plan_output_length(const Plan& plan, int B, int T) {
   std::size_t steps = T;
   for (int i = 0; i < plan.count; i++) {
-    if (is(plan.steps[i], PlanKind::last_step)) steps = 1;
+    if (ends_sequence(plan.steps[i])) steps = 1;
   }
   return static_cast<std::size_t>(B) * steps * plan.steps[plan.count - 1].output;
 }
 
 void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, const PlanRun& run) {
-  Flow flow = {run, run.T, run.lengths};
+  Flow flow = {run, run.T, run.lengths, run.mask};
   const float* x = run.x;
   for (int i = 0; i < plan.count; i++) {
     const PlanStep& step = plan.steps[i];
@@ -208,12 +153,14 @@ void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, 
     float* y = output_of(i);
     switch (static_cast<PlanKind>(step.kind)) {
       case PlanKind::lstm:
-        if (has(step, kTwoDirectionsFlag)) {
+        if (!is_plain_lstm(step, flow)) {
+          run_shaped_lstm(kernels, context, plan, step, flow, x, y);
+        } else if (has(step, kTwoDirectionsFlag)) {
           const LstmArgs directions[] = {lstm_args(plan, step, 0, flow, x, y),
                                          lstm_args(plan, step, 1, flow, x, y)};
           kernels.lstm_forward(context, directions, 2);
         } else {
-          const int count = stack_height(plan, i);
+          const int count = stack_height(plan, i, flow);
           LstmArgs* layers = context.arena->take<LstmArgs>(count);
           layers[0] = lstm_args(plan, step, 0, flow, x, y);
           for (int l = 1; l < count; l++) {
@@ -229,6 +176,7 @@ void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, 
         break;
       case PlanKind::embedding:
         run_embedding(kernels, context, plan, step, static_cast<int>(rows), run.indices, y);
+        if (has(step, kMaskZeroFlag)) flow.mask = mask_of_zeros(context, run.indices, rows);
         break;
       case PlanKind::layer_norm:
         run_layer_norm(kernels, context, plan, step, static_cast<int>(rows), x, y);
@@ -243,9 +191,12 @@ void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, 
       }
       case PlanKind::last_step:
         run_last_step(step, flow, x, y);
-        flow.T = 1;
-        flow.lengths = nullptr;
         break;
+    }
+    if (ends_sequence(step)) {
+      flow.T = 1;
+      flow.lengths = nullptr;
+      flow.mask = nullptr;
     }
     x = y;
   }

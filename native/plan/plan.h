@@ -27,9 +27,10 @@ struct PlanStep {
   std::int32_t flags;
   std::int32_t weights[2];  // lines, of each direction; of weight and bias
   std::int32_t state;       // first float of the step's part of a state row
-  std::int32_t function;    // Unary
+  std::int32_t function;    // Unary, or Merge of an LSTM
   float eps, zoneout_cell, zoneout_hidden;
-  std::int32_t unused[3];
+  std::int32_t variants[2];  // of each direction: 1 + the line with a PlanVariant, 0 for the standard cell
+  std::int32_t unused;
 };
 static_assert(sizeof(PlanStep) == PlanStep::kInts * sizeof(std::int32_t));
 
@@ -40,8 +41,21 @@ enum PlanFlag {
   kReverseFlag = 8,
   kBiasFlag = 16,
   kGainFlag = 32,
-  kLogFlag = 64
+  kLogFlag = 64,
+  kLastOnlyFlag = 128,    // of an LSTM: the output is the final h, and what follows has T = 1
+  kZeroMaskedFlag = 256,  // of an LSTM: the output of a masked step is zero
+  kMaskZeroFlag = 512     // of an embedding: steps with index 0 do not count
 };
+
+// What becomes of the outputs of two directions: side by side, or one as wide as each.
+enum class Merge { concat, sum, product, average };
+
+// An LstmVariant as it stands among the weights, numbers all of them.
+struct PlanVariant {
+  float gate[3], cell[3], output[3];  // kind, alpha, beta
+  float clip, coupled;
+};
+static_assert(sizeof(PlanVariant) <= 16 * sizeof(float));
 
 struct Plan {
   const PlanStep* steps;
@@ -57,6 +71,7 @@ struct Plan {
 struct PlanRun {
   int B, T;
   const std::int32_t* lengths;
+  const std::uint8_t* mask;  // [B, T], 0 where a step does not count; or null
   const float* x;
   const std::int32_t* indices;
   float* y;

@@ -19,6 +19,7 @@
 #include "../elementwise/optimizers.h"
 #include "../lstm/packing.h"
 #include "../lstm/pointwise.h"
+#include "../lstm/variant.h"
 #include "../lstm/driver.h"
 #include "../lstm/sharing.h"
 #include "../lstm/forward.h"

@@ -17,3 +17,5 @@
 // Bricks must dissolve into the loops that use them: a call would cost more than what they do.
 #define BRICK static inline __attribute__((always_inline))
 #define BRICK_MEMBER inline __attribute__((always_inline))
+// What is too seldom used to stand in every loop.
+#define NOINLINE static __attribute__((noinline))

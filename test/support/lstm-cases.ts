@@ -7,6 +7,7 @@ import type {
   LstmParameters,
   LstmPass,
 } from '../../lib/kernels/contract.ts'
+import { type LstmVariantOptions, lstmVariant } from '../../lib/operations/lstm-variant.ts'
 import { Random } from '../../lib/random.ts'
 
 export interface Options {
@@ -19,6 +20,7 @@ export interface Options {
   /** 'mask' samples, 'number' is the expectation */
   zoneout?: 'mask' | 'number'
   bias?: boolean
+  variant?: LstmVariantOptions
 }
 
 export interface CaseOptions extends Options {
@@ -54,6 +56,13 @@ export const awkwardShapes = sizes.flatMap((size, i) => {
   ]
 })
 
+/** None of them 0 at 0: what stands past the last unit of a block must not come through. */
+const otherFunctions: LstmVariantOptions = {
+  gateActivation: { kind: 'hardSigmoid', alpha: 0.25, beta: 0.45 },
+  cellActivation: { kind: 'affine', alpha: 0.3, beta: 0.4 },
+  outputActivation: 'softplus',
+}
+
 export const optionSets: (Options & { name: string })[] = [
   { name: 'no option' },
   { name: 'reverse', reverse: true },
@@ -67,6 +76,10 @@ export const optionSets: (Options & { name: string })[] = [
   { name: 'sampled zoneout', zoneout: 'mask' },
   { name: 'expected zoneout', zoneout: 'number' },
   { name: 'peepholes and zoneout', peepholes: true, zoneout: 'mask' },
+  { name: 'other functions', variant: otherFunctions },
+  { name: 'bounds', variant: { clip: 0.7 }, lengths: true },
+  { name: 'coupled gates', variant: { coupledInputForget: true }, peepholes: true, reverse: true },
+  { name: 'other functions and a projection', variant: otherFunctions, P: 11 },
   {
     name: 'all at once',
     P: 19,
@@ -76,6 +89,7 @@ export const optionSets: (Options & { name: string })[] = [
     zoneout: 'mask',
     lengths: true,
     reverse: true,
+    variant: { ...otherFunctions, clip: 2, coupledInputForget: true },
   },
 ]
 
@@ -165,6 +179,7 @@ export function runCase(
     ...shape,
     ...outputs,
     reverse,
+    variant: lstmVariant(test.options.variant ?? {}),
     lengths: test.lengths,
     parameters,
     packed: pack('forward'),

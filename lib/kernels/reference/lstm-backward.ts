@@ -1,7 +1,7 @@
 /** The reference LSTM, backward: lstm-forward.ts read from its last line to its first. */
 import type { FloatArray, LstmBackward, LstmParameters } from '../contract.ts'
 import { addScaled } from './loops.ts'
-import { sectionsOf, timeOf, zoneoutAt } from './lstm-common.ts'
+import { cellFunctions, sectionsOf, timeOf, zoneoutAt } from './lstm-common.ts'
 import { differentiateNormalised } from './normalization.ts'
 
 export function lstmBackward(directions: readonly LstmBackward[]): void {
@@ -14,6 +14,7 @@ function backwardDirection(call: LstmBackward): void {
   const { zoneoutCell = 0, zoneoutHidden = 0 } = call
   const R = P || H
   const cache = sectionsOf(call.cache, call)
+  const { gate, candidate, output, coupledInputForget } = cellFunctions(call.variant)
 
   // Parameter gradients are summed over all steps in doubles and added once.
   const sums = doublesLike(call.dparameters)
@@ -56,8 +57,8 @@ function backwardDirection(call: LstmBackward): void {
       for (let k = 0; k < H; k++) {
         const o = cache.gates[gatesAt + 3 * H + k]
         const squashed = cache.squashed[row * H + k]
-        da[3 * H + k] = douter[k] * squashed * o * (1 - o)
-        dcell[k] = douter[k] * o * (1 - squashed * squashed)
+        da[3 * H + k] = douter[k] * squashed * gate.derivative(cache.sums[gatesAt + 3 * H + k], o)
+        dcell[k] = douter[k] * o * output.derivative(cache.squashable[row * H + k], squashed)
       }
       if (normCell) {
         if (sums.normCell) {
@@ -79,9 +80,11 @@ function backwardDirection(call: LstmBackward): void {
         const f = cache.gates[gatesAt + H + k]
         const g = cache.gates[gatesAt + 2 * H + k]
         const previous = cache.cPrevious[row * H + k]
-        da[k] = dcell[k] * g * i * (1 - i)
-        da[H + k] = dcell[k] * previous * f * (1 - f)
-        da[2 * H + k] = dcell[k] * i * (1 - g * g)
+        const di = coupledInputForget ? g - previous : g
+        const df = coupledInputForget ? 0 : previous * gate.derivative(cache.sums[gatesAt + H + k], f)
+        da[k] = dcell[k] * di * gate.derivative(cache.sums[gatesAt + k], i)
+        da[H + k] = dcell[k] * df
+        da[2 * H + k] = dcell[k] * i * candidate.derivative(cache.sums[gatesAt + 2 * H + k], g)
         dc[k] += dcell[k] * f + (peephole ? peephole[k] * da[k] + peephole[H + k] * da[H + k] : 0)
       }
       if (sums.peephole) {

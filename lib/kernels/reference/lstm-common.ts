@@ -1,5 +1,6 @@
 /** What forward and backward of the reference LSTM share: the layout of the cache, and the order of the steps. */
-import type { FloatArray, LstmShape } from '../contract.ts'
+import type { FloatArray, LstmActivation, LstmShape, LstmVariant } from '../contract.ts'
+import { activations } from './activations.ts'
 
 /** What one step of one sequence leaves for the backward pass, and how many numbers each is. R = P or H. */
 function rowLengths({ H, P, layerNorm }: LstmShape) {
@@ -9,11 +10,14 @@ function rowLengths({ H, P, layerNorm }: LstmShape) {
     m: P || H,
     /** c[t-1] */
     cPrevious: H,
+    /** what the activations of i, f, g, o are applied to, peepholes included */
+    sums: 4 * H,
     /** i, f, g, o after their activations */
     gates: 4 * H,
     /** ĉ, before zoneout */
     cell: H,
-    /** tanh(LN(ĉ)) */
+    /** LN(ĉ), and tanh of it */
+    squashable: H,
     squashed: H,
     /** x·W_ihᵀ, h·W_hhᵀ and ĉ, normalised, before gain and shift */
     normalisedIh: 4 * H * whenNormalised,
@@ -40,6 +44,39 @@ export function sectionsOf(cache: FloatArray, shape: LstmShape): Cache {
     return [name, cache.subarray(start, end)]
   })
   return Object.fromEntries(sections)
+}
+
+/** A function of one number, and its derivative in terms of x and y = f(x). */
+interface Differentiable {
+  value(x: number): number
+  derivative(x: number, y: number): number
+}
+
+const standard: LstmVariant = {
+  gate: { kind: 'sigmoid', alpha: 0, beta: 0 },
+  cell: { kind: 'tanh', alpha: 0, beta: 0 },
+  output: { kind: 'tanh', alpha: 0, beta: 0 },
+  clip: 0,
+  coupledInputForget: false,
+}
+
+/** The functions of a cell: those of the gates and the candidate with the bounds of their arguments. */
+export function cellFunctions({ gate, cell, output, clip, coupledInputForget } = standard) {
+  return {
+    gate: bounded(gate, clip),
+    candidate: bounded(cell, clip),
+    output: bounded(output, 0),
+    coupledInputForget,
+  }
+}
+
+function bounded({ kind, alpha, beta }: LstmActivation, clip: number): Differentiable {
+  const { value, derivative } = activations[kind]
+  const limit = clip || Number.POSITIVE_INFINITY
+  return {
+    value: (x) => value(Math.max(-limit, Math.min(limit, x)), alpha, beta),
+    derivative: (x, y) => (Math.abs(x) > limit ? 0 : derivative(x, y, alpha, beta)),
+  }
 }
 
 /** The time of the s-th step read of a sequence of `length` valid steps. */

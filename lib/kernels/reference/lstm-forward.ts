@@ -1,9 +1,8 @@
 /** The reference LSTM, forward. The equations stand in the contract, at `LstmForward`; lstm-backward.ts mirrors this file. */
 import type { FloatArray, LstmForward } from '../contract.ts'
 import { dot } from './loops.ts'
-import { lstmCacheLength, sectionsOf, timeOf, zerosLike, zoneoutAt } from './lstm-common.ts'
+import { cellFunctions, lstmCacheLength, sectionsOf, timeOf, zerosLike, zoneoutAt } from './lstm-common.ts'
 import { momentsOf } from './normalization.ts'
-import { sigmoid } from './pointwise.ts'
 
 export function lstmForward(directions: readonly LstmForward[]): void {
   for (const call of directions) forwardDirection(call)
@@ -14,6 +13,7 @@ function forwardDirection(call: LstmForward): void {
   const { weightIh, weightHh, biasIh, biasHh, weightHr, peephole, normIh, normHh, normCell } = call.parameters
   const { zoneoutCell = 0, zoneoutHidden = 0 } = call
   const R = P || H
+  const { gate, candidate, output, coupledInputForget } = cellFunctions(call.variant)
 
   // Without a cache every step writes over the same row.
   const kept = call.cache ? call : { ...call, B: 1, T: 1 }
@@ -51,9 +51,13 @@ function forwardDirection(call: LstmForward): void {
 
       // ĉ = f∘c[t-1] + i∘g
       for (let k = 0; k < H; k++) {
-        const i = sigmoid(a[k] + (peephole ? peephole[k] * c[k] : 0))
-        const f = sigmoid(a[H + k] + (peephole ? peephole[H + k] * c[k] : 0))
-        const g = Math.tanh(a[2 * H + k])
+        if (peephole) {
+          a[k] += peephole[k] * c[k]
+          a[H + k] += peephole[H + k] * c[k]
+        }
+        const i = gate.value(a[k])
+        const f = coupledInputForget ? 1 - i : gate.value(a[H + k])
+        const g = candidate.value(a[2 * H + k])
         cell[k] = f * c[k] + i * g
         cache.gates[row * 4 * H + k] = i
         cache.gates[row * 4 * H + H + k] = f
@@ -66,14 +70,18 @@ function forwardDirection(call: LstmForward): void {
       inner.set(cell)
       if (normCell) cache.rstd[row * 3 + 2] = normalise(inner, eps, cache.normalisedCell, row, normCell)
       for (let k = 0; k < H; k++) {
-        const o = sigmoid(a[3 * H + k] + (peephole ? peephole[2 * H + k] * cell[k] : 0))
-        const squashed = Math.tanh(normCell ? inner[k] + normCell[H + k] : inner[k])
+        if (peephole) a[3 * H + k] += peephole[2 * H + k] * cell[k]
+        const o = gate.value(a[3 * H + k])
+        const squashable = normCell ? inner[k] + normCell[H + k] : inner[k]
+        const squashed = output.value(squashable)
         outer[k] = o * squashed
         cache.gates[row * 4 * H + 3 * H + k] = o
+        cache.squashable[row * H + k] = squashable
         cache.squashed[row * H + k] = squashed
         const z = zoneoutAt(zoneoutCell, (b * T + t) * H + k)
         c[k] = z * c[k] + (1 - z) * cell[k]
       }
+      cache.sums.set(a, row * 4 * H)
 
       // h[t], through the projection if there is one
       for (let r = 0; r < R; r++) {

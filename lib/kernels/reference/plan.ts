@@ -1,10 +1,12 @@
 /** Plans, step by step through the other reference kernels: what a native plan must agree with. */
-import type { CompiledPlan, FloatArray, PlanLstm, PlanStep, RunPlan } from '../contract.ts'
-import { type Sized, sizeSteps } from '../plan-widths.ts'
+import type { CompiledPlan, FloatArray, PlanStep, RunPlan } from '../contract.ts'
+import { endsOf } from '../masked-steps.ts'
+import { endsSequence, type Sized, sizeSteps } from '../plan-widths.ts'
 import { embeddingForward } from './embedding.ts'
 import { linearForward } from './linear.ts'
-import { lstmForward } from './lstm-forward.ts'
+import { zerosLike } from './lstm-common.ts'
 import { layerNormForward } from './normalization.ts'
+import { runLstm } from './plan-lstm.ts'
 import { unaryForward } from './pointwise.ts'
 import { softmaxForward } from './softmax.ts'
 
@@ -18,21 +20,22 @@ export function compilePlan(steps: readonly PlanStep[]): ReferencePlan {
 }
 
 /** What a step runs on. */
-interface Rows extends Pick<RunPlan, 'B' | 'T' | 'lengths' | 'initialState'> {
+export interface Rows extends Pick<RunPlan, 'B' | 'T' | 'lengths' | 'mask' | 'initialState'> {
   x: FloatArray | Int32Array
   y: FloatArray
   finalState: FloatArray
   stateWidth: number
 }
 
-export function runPlan({ plan, B, T, x, y, lengths, initialState, finalState }: RunPlan): void {
+export function runPlan({ plan, B, T, x, y, lengths, mask, initialState, finalState }: RunPlan): void {
   const { sized, stateWidth } = plan as ReferencePlan
-  const final = finalState ?? floatsLike(y, B * stateWidth)
+  const final = finalState ?? zerosLike(y, B * stateWidth)
   for (const [i, each] of sized.entries()) {
-    const isLastStep = each.step.kind === 'lastStep'
-    const output = i === sized.length - 1 ? y : floatsLike(y, B * (isLastStep ? 1 : T) * each.output)
-    runStep(each, { B, T, x, y: output, lengths, initialState, finalState: final, stateWidth })
-    if (isLastStep) [T, lengths] = [1, undefined]
+    const isEnd = endsSequence(each.step)
+    const output = i === sized.length - 1 ? y : zerosLike(y, B * (isEnd ? 1 : T) * each.output)
+    if (each.step.kind === 'embedding' && each.step.maskZero) mask = maskOfZeros(x as Int32Array)
+    runStep(each, { B, T, x, y: output, lengths, mask, initialState, finalState: final, stateWidth })
+    if (isEnd) [T, lengths, mask] = [1, undefined, undefined]
     x = output
   }
 }
@@ -54,7 +57,7 @@ function runStep({ step, input, output, state }: Sized, rows: Rows): void {
       break
     case 'layerNorm': {
       const { F, gain, shift, eps } = step
-      const [mean, rstd] = [floatsLike(y, N), floatsLike(y, N)]
+      const [mean, rstd] = [zerosLike(y, N), zerosLike(y, N)]
       layerNormForward({ N, F, x, gain, shift, eps, y, mean, rstd })
       break
     }
@@ -69,46 +72,16 @@ function runStep({ step, input, output, state }: Sized, rows: Rows): void {
   }
 }
 
-function takeLastSteps({ B, T, lengths, y }: Rows, x: FloatArray, F: number): void {
+function maskOfZeros(indices: Int32Array): Uint8Array {
+  return Uint8Array.from(indices, (index) => (index === 0 ? 0 : 1))
+}
+
+function takeLastSteps({ B, T, lengths, mask, y }: Rows, x: FloatArray, F: number): void {
+  const ends = mask ? endsOf(mask, { B, T, lengths }) : lengths
   for (let b = 0; b < B; b++) {
-    const last = (lengths ? lengths[b] : T) - 1
+    const last = (ends ? ends[b] : T) - 1
     const row = (b * T + last) * F
     if (last < 0) y.fill(0, b * F, (b + 1) * F)
     else y.set(x.subarray(row, row + F), b * F)
   }
-}
-
-/** The kernel's states are dense, [B, R] and [B, H]; a plan's are parts of a row: copied in and out. */
-function runLstm(step: PlanLstm, state: number, rows: Rows): void {
-  const { B, T, lengths, initialState, finalState, stateWidth } = rows
-  const { I, H, P, layerNorm, directions, zoneoutCell, zoneoutHidden, eps } = step
-  const R = P || H
-  const D = directions.length
-  for (const [d, { reverse, parameters }] of directions.entries()) {
-    const hn = floatsLike(rows.y, B * R)
-    const cn = floatsLike(rows.y, B * H)
-    const parts = [
-      { dense: hn, width: R, first: state + d * R },
-      { dense: cn, width: H, first: state + D * R + d * H },
-    ]
-    for (const { dense, width, first } of parts) {
-      for (let b = 0; initialState && b < B; b++) {
-        const row = b * stateWidth + first
-        dense.set(initialState.subarray(row, row + width), b * width)
-      }
-    }
-    const x = { x: rows.x as FloatArray, xBatchStride: T * I, xTimeStride: I }
-    const y = { y: rows.y.subarray(d * R), yBatchStride: T * D * R, yTimeStride: D * R }
-    const options = { layerNorm, reverse, lengths, parameters, zoneoutCell, zoneoutHidden, eps }
-    lstmForward([{ B, T, I, H, P, ...options, ...x, ...y, h0: hn, c0: cn, hn, cn }])
-    for (const { dense, width, first } of parts) {
-      for (let b = 0; b < B; b++) {
-        finalState.set(dense.subarray(b * width, (b + 1) * width), b * stateWidth + first)
-      }
-    }
-  }
-}
-
-function floatsLike(like: FloatArray, length: number): FloatArray {
-  return like instanceof Float64Array ? new Float64Array(length) : new Float32Array(length)
 }

@@ -8,7 +8,7 @@ export function sigmoid(x: number): number {
 }
 
 /** Each function f beside its derivative, in terms of x and y = f(x). NaN goes through all of them. */
-const unary: Record<Unary, { value(x: number): number; derivative(x: number, y: number): number }> = {
+export const unary: Record<Unary, { value(x: number): number; derivative(x: number, y: number): number }> = {
   exp: { value: Math.exp, derivative: (_, y) => y },
   log: { value: Math.log, derivative: (x) => 1 / x },
   sigmoid: { value: sigmoid, derivative: (_, y) => y * (1 - y) },
