@@ -26,7 +26,7 @@ import {
   tensor,
 } from 'lstm-native'
 import { afterAll, describe, expect, it } from 'vitest'
-import { encodeSafetensors, readSafetensors } from '../lib/formats/safetensors.ts'
+import { encodeSafetensors, readSafetensors } from '../lib/formats/safetensors/index.ts'
 import { ambientRandom } from '../lib/random.ts'
 import { regressor, tagger, weightsOf } from './support/small-model.ts'
 

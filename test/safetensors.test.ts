@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FileFormatError } from '../lib/errors.ts'
 import { writeFileAtomically } from '../lib/formats/atomic.ts'
-import { decodeSafetensors, encodeSafetensors, readSafetensors } from '../lib/formats/safetensors.ts'
+import { decodeSafetensors, encodeSafetensors, readSafetensors } from '../lib/formats/safetensors/index.ts'
 
 /** A file with this header, written as it is, and that many bytes of tensors. */
 function file(header: string | Uint8Array, tensorBytes: number | Uint8Array = 0): Uint8Array {

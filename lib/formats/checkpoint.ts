@@ -9,7 +9,12 @@ import { layerFromConfig } from '../layers/registry.ts'
 import { Sequential } from '../layers/sequential.ts'
 import { Random, withRandom } from '../random.ts'
 import { writeFileAtomically } from './atomic.ts'
-import { encodeSafetensors, readSafetensors, type Safetensors, type StoredTensor } from './safetensors.ts'
+import {
+  encodeSafetensors,
+  readSafetensors,
+  type Safetensors,
+  type StoredTensor,
+} from './safetensors/index.ts'
 
 const configKey = 'lstm_native.config'
 const trainingKey = 'lstm_native.training'

@@ -4,7 +4,7 @@
  * everything before it makes an array. What the tensors mean is the caller's matter. Assumes a little-endian host.
  */
 import { readFile } from 'node:fs/promises'
-import { describe, FileFormatError } from '../errors.ts'
+import { describe, FileFormatError } from '../../errors.ts'
 
 export type StoredArray = Float64Array | Float32Array | BigInt64Array | Int32Array | Uint8Array
 

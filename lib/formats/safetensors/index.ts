@@ -1,0 +1,2 @@
+/** The safetensors format: exports only. */
+export * from './safetensors.ts'
