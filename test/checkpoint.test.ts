@@ -196,7 +196,7 @@ describe('a file that does not fit the model', () => {
     await refuse(
       integers,
       { code: 'UnsupportedDataType', tensor: '1.bias' },
-      /expected floating-point numbers, got integers/,
+      /has elements of type I32; store floating-point numbers/,
     )
     await refuse(at('nothing.safetensors'), { code: 'ENOENT' }, /cannot be read/)
   })
