@@ -16,7 +16,8 @@
       "native/addon/dense.cc",
       "native/addon/elementwise.cc",
       "native/addon/lstm.cc",
-      "native/addon/plan.cc"
+      "native/addon/plan.cc",
+      "native/addon/windows.cc"
     ]
   }
 }

@@ -15,6 +15,16 @@
  * R = P or H recurrent size, N rows, M, K matrix sizes, C classes, V vocabulary, E embedding size.
  */
 
+import type {
+  Conv1dBackward,
+  Conv1dForward,
+  Padding,
+  Pool,
+  Pool1dBackward,
+  Pool1dForward,
+  WindowOptions,
+} from './windows.ts'
+
 export type FloatArray = Float32Array | Float64Array
 
 export interface Kernels {
@@ -29,7 +39,11 @@ export interface Kernels {
   softmaxForward(call: SoftmaxForward): void
   softmaxBackward(call: SoftmaxBackward): void
   softmaxCrossEntropy(call: SoftmaxCrossEntropy): { sum: number; weight: number }
-  unaryForward(kind: Unary, x: FloatArray, y: FloatArray): void
+  conv1dForward(call: Conv1dForward): void
+  conv1dBackward(call: Conv1dBackward): void
+  pool1dForward(kind: Pool, call: Pool1dForward): void
+  pool1dBackward(kind: Pool, call: Pool1dBackward): void
+  unaryForward(kind: Unary, x: FloatArray, y: FloatArray, alpha?: number, beta?: number): void
   unaryBackward(kind: Unary, call: UnaryBackward): void
   binary(kind: Binary, a: FloatArray, b: FloatArray, y: FloatArray): void
   axpy(alpha: number, x: FloatArray, y: FloatArray): void
@@ -168,7 +182,10 @@ export interface SoftmaxCrossEntropy {
   dlogits?: FloatArray
 }
 
-/** softplus is log(1 + exp(x)); gelu is the exact x·Φ(x); log and sqrt are IEEE. */
+/**
+ * softplus is log(1 + exp(x)); gelu is the exact x·Φ(x); log and sqrt are IEEE. leakyRelu, elu and hardSigmoid take numbers, which the
+ * others ignore: `operations/activations.ts` has the formulas.
+ */
 export type Unary =
   | 'exp'
   | 'log'
@@ -181,9 +198,21 @@ export type Unary =
   | 'sqrt'
   | 'abs'
   | 'negate'
+  | 'geluTanh'
+  | 'relu6'
+  | 'selu'
+  | 'softsign'
+  | 'silu'
+  | 'hardSilu'
+  | 'mish'
+  | 'leakyRelu'
+  | 'elu'
+  | 'hardSigmoid'
 
 /** dx += dy∘f'(x), from x and y = f(x). */
 export interface UnaryBackward {
+  alpha?: number
+  beta?: number
   x: FloatArray
   y: FloatArray
   dy: FloatArray
@@ -363,10 +392,19 @@ export type PlanStep =
   /** First step only: x is then an Int32Array of indices in [0, V), [B, T]. */
   | { kind: 'embedding'; V: number; E: number; weight: FloatArray }
   | { kind: 'layerNorm'; F: number; gain?: FloatArray; shift?: FloatArray; eps: number }
+  | PlanConv1d
+  /** As `Pool1dForward`, of windows as `windowsOver` lays them. */
+  | { kind: 'pool1d'; function: Pool; size: number; stride: number; padding: Padding; countPadding: boolean }
   | { kind: 'softmax'; log: boolean }
-  | { kind: 'unary'; function: Unary }
+  | { kind: 'unary'; function: Unary; alpha?: number; beta?: number }
   /** To the last valid step of each sequence, zeros for a length of 0; what follows has T = 1. */
   | { kind: 'lastStep' }
+  /** As `Pool1dForward` over all valid steps; what follows has T = 1. */
+  | { kind: 'globalPool1d'; function: Pool }
+  /** All steps side by side as the features of one: T is then what the step after it asks for. */
+  | { kind: 'flatten' }
+  /** Turns the valid steps of each sequence round. */
+  | { kind: 'reverse' }
 
 /** An LSTM layer of one or two directions, side by side in the output. The options are those of `LstmForward`. */
 export interface PlanLstm {
@@ -379,6 +417,16 @@ export interface PlanLstm {
   zoneoutCell: number
   zoneoutHidden: number
   eps: number
+}
+
+/** As `Conv1dForward`, of windows as `windowsOver` lays them; lengths become those of the result. */
+export interface PlanConv1d extends WindowOptions {
+  kind: 'conv1d'
+  I: number
+  O: number
+  groups: number
+  weight: FloatArray
+  bias?: FloatArray
 }
 
 /** Opaque but for the width of a sequence's state. */

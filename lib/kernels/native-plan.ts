@@ -150,9 +150,13 @@ function entryOf(addon: PlanAddon, { step, input: I, output: O }: Sized): Entry 
     case 'softmax':
       return { kind: kinds.softmax, flags: step.log ? flags.log : 0, sections: [] }
     case 'unary':
+      if (step.alpha !== undefined)
+        throw new TypeError(`compile: the native back end has no ${step.function} yet`)
       return { kind: kinds.unary, function: unaryNames.indexOf(step.function), sections: [] }
     case 'lastStep':
       return { kind: kinds.lastStep, sections: [] }
+    default:
+      throw new TypeError(`compile: the native back end has no ${step.kind} in its plans yet`)
   }
 }
 

@@ -4,7 +4,7 @@ import { refuseUnknownOptions, requireInteger } from '../errors.ts'
 import type { FloatArray, PlanStep } from '../kernels/contract.ts'
 import { embedding } from '../operations/embedding.ts'
 import type { Parameter, Tensor } from '../tensor.ts'
-import { type FloatDataType, Initialiser, requireDataType } from './initialisation.ts'
+import { type FloatDataType, Initialiser, requireBoolean, requireDataType } from './initialisation.ts'
 import { Layer, type LayerConfig } from './layer.ts'
 
 export interface EmbeddingOptions {
@@ -12,6 +12,8 @@ export interface EmbeddingOptions {
   embeddingSize: number
   /** A symbol whose vector starts at zero and gets no gradient. */
   paddingIndex?: number
+  /** Makes a mask in which steps of symbol 0 do not count, as Keras's mask_zero; default false. */
+  maskZero?: boolean
   /** Of the initial values; default: the ambient stream. */
   seed?: number
   /** Default float32. */
@@ -29,11 +31,19 @@ export class Embedding extends Layer {
   /** @throws {TypeError | RangeError} if an option is unknown or out of range */
   constructor(options: EmbeddingOptions) {
     super()
-    const known = ['vocabularySize', 'embeddingSize', 'paddingIndex', 'seed', 'dataType']
+    const known = ['vocabularySize', 'embeddingSize', 'paddingIndex', 'maskZero', 'seed', 'dataType']
     refuseUnknownOptions('Embedding', options, known)
-    const { vocabularySize, embeddingSize, paddingIndex, seed, dataType = 'float32' } = options
+    const {
+      vocabularySize,
+      embeddingSize,
+      paddingIndex,
+      maskZero = false,
+      seed,
+      dataType = 'float32',
+    } = options
     requireInteger('Embedding', 'vocabularySize', vocabularySize)
     requireInteger('Embedding', 'embeddingSize', embeddingSize)
+    requireBoolean('Embedding', 'maskZero', maskZero)
     requireDataType('Embedding', dataType)
     if (paddingIndex !== undefined) {
       requireInteger('Embedding', 'paddingIndex', paddingIndex, 0)
@@ -47,11 +57,16 @@ export class Embedding extends Layer {
     if (paddingIndex !== undefined) {
       this.weight.array.fill(0, paddingIndex * embeddingSize, (paddingIndex + 1) * embeddingSize)
     }
-    this.#options = { vocabularySize, embeddingSize, paddingIndex, seed, dataType }
+    this.#options = { vocabularySize, embeddingSize, paddingIndex, maskZero, seed, dataType }
   }
 
   override forward(indices: Tensor): Tensor {
     return embedding(indices, this.weight, { paddingIndex: this.#options.paddingIndex })
+  }
+
+  /** With `maskZero` the mask of the indices that are not 0, whatever mask they have. */
+  override computeMask({ array }: Tensor, mask?: Uint8Array): Uint8Array | undefined {
+    return this.#options.maskZero ? Uint8Array.from(array, (index) => Number(index !== 0)) : mask
   }
 
   override freeze(): readonly PlanStep[] {

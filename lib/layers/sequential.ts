@@ -3,9 +3,12 @@ import type { PlanStep } from '../kernels/contract.ts'
 import type { Tensor } from '../tensor.ts'
 import { type ForwardOptions, Layer, type LayerConfig, type Model, type Output } from './layer.ts'
 
+/** What goes from layer to layer beside x. */
+type Passed = Pick<ForwardOptions, 'lengths' | 'mask'>
+
 /**
  * Runs its layers in order, each on what the one before returned (its `.output` where it returns a state too). Every
- * layer gets `lengths`, and its own part of `state`. Parameters are named as in torch.nn.Sequential:
+ * layer gets `lengths` and `mask` as the layers before it left them, and its own part of `state`. Parameters are named as in torch.nn.Sequential:
  * `0.weight_ih_l0`, `2.weight`.
  */
 export class Sequential extends Layer {
@@ -25,7 +28,13 @@ export class Sequential extends Layer {
    */
   override forward(x: Tensor, options: ForwardOptions & { state: unknown }): Output
   override forward(x: Tensor, options?: ForwardOptions): Tensor
-  override forward(x: Tensor, { lengths, state }: ForwardOptions = {}): Tensor | Output {
+  override forward(x: Tensor, options: ForwardOptions = {}): Tensor | Output {
+    const { output, state } = this.#run(x, options)
+    return options.state !== undefined ? { output, state } : output
+  }
+
+  /** The mask of the output is known once the layers have run: a Sequential inside another one hands it on. */
+  #run(x: Tensor, { lengths, mask, state }: ForwardOptions): Output & Passed {
     const isStateful = state !== undefined
     if (state && !(Array.isArray(state) && state.length === this.layers.length)) {
       throw new TypeError(
@@ -39,13 +48,27 @@ export class Sequential extends Layer {
       // Only what there is: a layer that knows no lengths (LSTMCell) may refuse the name.
       const given: ForwardOptions = {}
       if (lengths) given.lengths = lengths
+      if (mask) given.mask = mask
       if (isStateful) given.state = before[i] ?? null
-      const result = layer.forward(output, given)
+      const input = output
+      if (layer instanceof Sequential) {
+        const inner = layer.#run(input, given)
+        ;({ output, lengths, mask } = inner)
+        after.push(inner.state)
+        continue
+      }
+      const result = layer.forward(input, given)
       const isPair = 'output' in result
       output = isPair ? result.output : result
       after.push(isPair ? result.state : null)
+      mask = layer.computeMask
+        ? layer.computeMask(input, mask, given)
+        : keepsSteps(input, output)
+          ? mask
+          : undefined
+      if (lengths && layer.computeLengths) lengths = layer.computeLengths(lengths)
     }
-    return isStateful ? { output, state: after } : output
+    return { output, state: after, lengths, mask }
   }
 
   override *children(): Iterable<[path: string, child: object]> {
@@ -71,4 +94,8 @@ export class Sequential extends Layer {
     })
     return { type: 'Sequential', layers }
   }
+}
+
+function keepsSteps({ shape: before }: Tensor, { shape: after }: Tensor): boolean {
+  return after.length > 2 && after[0] === before[0] && after[1] === before[1]
 }

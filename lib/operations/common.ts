@@ -1,4 +1,5 @@
 /** Checks shared by the operations. */
+import { describe } from '../errors.ts'
 import type { FloatArray } from '../kernels/contract.ts'
 import { Tensor } from '../tensor.ts'
 
@@ -31,6 +32,14 @@ export function requireAxis(place: string, shape: readonly number[], axis: numbe
   if (Number.isInteger(axis) && fromFront >= 0 && fromFront < shape.length) return fromFront
   const bounds = `from ${-shape.length} to ${shape.length - 1}`
   throw new RangeError(`${place}: expected an axis ${bounds} for shape [${shape}], got ${axis}`)
+}
+
+/** Throws unless `mask` holds one byte for each step of B sequences of T. */
+export function requireMask(place: string, mask: Uint8Array, { B, T }: { B: number; T: number }): void {
+  if (mask instanceof Uint8Array && mask.length === B * T) return
+  throw new RangeError(
+    `${place}: expected mask to be a Uint8Array of B·T = ${B * T} bytes, got ${describe(mask)}`,
+  )
 }
 
 /** Throws unless `lengths` holds one count of valid steps in [0, T] for each of B sequences. */

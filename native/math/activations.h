@@ -35,6 +35,15 @@ BRICK V exp(V x) {
   return scale(add(p, set(1.0f)), n);
 }
 
+// exp(x) - 1 for x ≤ 0, with all its digits: 2ⁿ·(exp(r) - 1) + (2ⁿ - 1)
+BRICK V exp_minus_1(V x) {
+  V r;
+  const V n = reduce_range(max(set(-104.0f), x), &r);
+  const V p = fma(mul(r, r), exp_tail(r), r);
+  const V power = scale(set(1.0f), n);
+  return fma(power, p, sub(power, set(1.0f)));
+}
+
 // 1 / (1 + exp(-x))
 BRICK V sigmoid(V x) {
   V r;

@@ -211,7 +211,7 @@ void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, 
         run_layer_norm(kernels, context, plan, step, static_cast<int>(rows), x, y);
         break;
       case PlanKind::unary:
-        kernels.unary_forward(context, static_cast<Unary>(step.function), rows * step.output, x, y);
+        kernels.unary_forward(context, static_cast<Unary>(step.function), {0, 0}, rows * step.output, x, y);
         break;
       case PlanKind::softmax: {
         SoftmaxArgs args = {static_cast<int>(rows), step.output, has(step, kLogFlag), x, y, nullptr, nullptr};

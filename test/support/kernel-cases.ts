@@ -68,7 +68,10 @@ const away = (value: number) => value + Math.sign(value) * 0.1
 /** So far from 0 that nothing added later cancels it. */
 const far = (value: number) => value + Math.sign(value) * 4
 
-const unaryKinds: Unary[] = [
+/** alpha and beta of the functions that have them. */
+export const numbers = [0.3, 0.4] as const
+
+export const unaryKinds: Unary[] = [
   'exp',
   'log',
   'sigmoid',
@@ -80,6 +83,16 @@ const unaryKinds: Unary[] = [
   'sqrt',
   'abs',
   'negate',
+  'geluTanh',
+  'relu6',
+  'selu',
+  'softsign',
+  'silu',
+  'hardSilu',
+  'mish',
+  'leakyRelu',
+  'elu',
+  'hardSigmoid',
 ]
 const binaryKinds: Binary[] = ['add', 'subtract', 'multiply', 'divide', 'maximum', 'minimum']
 
@@ -93,8 +106,9 @@ export const kernelCases: KernelCase[] = [
         const n = lengthOf(size)
         const x = take(n, kind === 'log' || kind === 'sqrt' ? positive : undefined)
         const [y, dx] = [take(n), take(n)]
-        kernels.unaryForward(kind, x, y)
-        kernels.unaryBackward(kind, { x, y, dy: take(n), dx })
+        const [alpha, beta] = numbers
+        kernels.unaryForward(kind, x, y, alpha, beta)
+        kernels.unaryBackward(kind, { x, y, dy: take(n), dx, alpha, beta })
         return { y, dx }
       },
     ),
