@@ -5,6 +5,7 @@
       "native/dispatch.cc",
       "native/gemm/openblas.cc",
       "native/plan/plan.cc",
+      "native/plan/time_axis.cc",
       "native/targets/avx2.cc",
       "native/targets/avx512.cc",
       "native/targets/neon.cc",

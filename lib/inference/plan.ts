@@ -2,7 +2,7 @@
 import { describe, refuseUnknownOptions } from '../errors.ts'
 import type { CompiledPlan, FloatArray, Kernels } from '../kernels/contract.ts'
 import { kernelsFor } from '../kernels/index.ts'
-import { sizeSteps } from '../kernels/plan-widths.ts'
+import { endsInOneStep, type Sized, sizeSteps, stepsAfter } from '../kernels/plan-widths.ts'
 import { Layer, parametersOf } from '../layers/layer.ts'
 import { Tensor, type TensorArray } from '../tensor.ts'
 
@@ -47,6 +47,8 @@ export class Plan {
   /** Indices in x are below this; 0 where x holds features. */
   readonly #vocabulary: number
   readonly #endsInOneStep: boolean
+  /** The steps that may make another T of theirs. */
+  readonly #onTime: readonly Sized[]
   readonly #kernels: Kernels
   readonly #plan: CompiledPlan
   readonly #like: FloatArray
@@ -60,7 +62,9 @@ export class Plan {
     this.#kernels = kernelsFor(this.#like)
     this.#plan = this.#kernels.compilePlan(steps)
     this.#vocabulary = steps[0].kind === 'embedding' ? steps[0].V : 0
-    this.#endsInOneStep = steps.some(({ kind }) => kind === 'lastStep')
+    this.#endsInOneStep = steps.some(endsInOneStep)
+    const onTime = ['conv1d', 'pool1d', 'globalPool1d', 'flatten', 'lastStep']
+    this.#onTime = sized.filter(({ step }) => onTime.includes(step.kind))
     this.inputSize = this.#vocabulary ? 0 : sized[0].input
     this.outputSize = sized.at(-1)!.output
     this.stateSize = this.#plan.stateWidth
@@ -68,7 +72,8 @@ export class Plan {
 
   /**
    * @param x [B, T, inputSize], or int32 [B, T] where the model begins with an Embedding
-   * @returns [B, T, outputSize], or [B, outputSize] after a lastStep; with `state` in the options also the new state
+   * @returns [B, S, outputSize], S being T unless convolutions or pools change it, or [B, outputSize] after a lastStep, a
+   *   global pool or a Flatten; with `state` in the options also the new state
    * @throws {TypeError | RangeError} if x, the lengths or the state do not fit
    */
   predictSync(
@@ -82,7 +87,9 @@ export class Plan {
     const lengths = options?.lengths
     const state = options?.state
     const isStateful = state !== undefined
-    const output = options?.output ? this.#requireOutput(options.output, B, T) : this.#newOutput(B, T)
+    let S = T
+    for (const each of this.#onTime) S = stepsAfter(each, S)
+    const output = options?.output ? this.#requireOutput(options.output, B, S) : this.#newOutput(B, S)
     const finalState = isStateful ? this.#floats(B * this.stateSize) : undefined
     this.#kernels.runPlan({
       plan: this.#plan,

@@ -436,7 +436,7 @@ export interface CompiledPlan {
 }
 
 /**
- * x      [B, T, features] or [B, T] indices;  y [B, T, outputs], or [B, outputs] after a lastStep
+ * x      [B, T, features] or [B, T] indices;  y [B, S, outputs], or [B, outputs] where one step is left
  * states [B, stateWidth]; the initial one default zeros, the final one written where given; they may be one array
  */
 export interface RunPlan {

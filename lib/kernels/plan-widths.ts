@@ -1,5 +1,9 @@
-/** How many features go into and come out of each step of a plan: most steps say, the others keep what they get. */
+/**
+ * How many features go into and come out of each step of a plan, and over how many time steps: most plan steps say their
+ * features, the others keep what they get.
+ */
 import type { PlanStep } from './contract.ts'
+import { windowsOver } from './windows.ts'
 
 export interface Sized<S extends PlanStep = PlanStep> {
   step: S
@@ -15,7 +19,7 @@ export function sizeSteps(steps: readonly PlanStep[]): { sized: readonly Sized[]
   let width: number | undefined
   let stateWidth = 0
   const sized = steps.map((step, i) => {
-    const own = ownSize(step)
+    const own = step.kind === 'flatten' && width !== undefined ? flattened(steps, i, width) : ownSize(step)
     if (width === undefined && !own) {
       throw new RangeError(`compile: expected the first layer to have an input size, got ${step.kind}`)
     }
@@ -37,11 +41,63 @@ export function sizeSteps(steps: readonly PlanStep[]): { sized: readonly Sized[]
   return { sized, stateWidth }
 }
 
+/**
+ * The time steps that a step makes of T.
+ *
+ * @throws {RangeError} if it cannot: no window fits, or a flatten makes other features than the next step asks for
+ */
+export function stepsAfter({ step, input, output }: Sized, T: number): number {
+  switch (step.kind) {
+    case 'conv1d':
+    case 'pool1d': {
+      const { S } = windowsOver(T, { dilation: 1, ...step })
+      if (S > 0 || T === 0) return S
+      throw new RangeError(`predict: no window of ${step.size} steps fits into ${T}`)
+    }
+    case 'flatten':
+      if (T * input === output) return 1
+      throw new RangeError(
+        `predict: the layer after Flatten expects ${output} features: ${output / input} steps of ${input}, got ${T} steps`,
+      )
+    case 'lastStep':
+    case 'globalPool1d':
+      return 1
+    default:
+      return T
+  }
+}
+
+/** Whether the step leaves one step of each sequence, and so none whose lengths could differ. */
+export function endsInOneStep({ kind }: PlanStep): boolean {
+  return kind === 'lastStep' || kind === 'globalPool1d' || kind === 'flatten'
+}
+
+/** The lengths that belong to a step's output. */
+export function lengthsAfter(step: PlanStep, lengths: Int32Array | undefined): Int32Array | undefined {
+  if (!lengths || endsInOneStep(step)) return undefined
+  if (step.kind !== 'conv1d' && step.kind !== 'pool1d') return lengths
+  return lengths.map((length) => (length === 0 ? 0 : windowsOver(length, { dilation: 1, ...step }).S))
+}
+
+/** A flatten has all features of a sequence, whose T is not known yet: as many as the next step with a size asks for. */
+function flattened(steps: readonly PlanStep[], i: number, input: number): { input: number; output: number } {
+  for (const next of steps.slice(i + 1)) {
+    const output = ownSize(next)?.input
+    if (output === undefined) continue
+    if (output % input === 0) return { input, output }
+    throw new RangeError(
+      `compile: expected the layer after Flatten to have a multiple of ${input} features, got ${output}`,
+    )
+  }
+  throw new RangeError('compile: expected a layer with an input size after Flatten')
+}
+
 function ownSize(step: PlanStep): { input: number; output: number } | undefined {
   switch (step.kind) {
     case 'lstm':
       return { input: step.I, output: step.directions.length * (step.P || step.H) }
     case 'linear':
+    case 'conv1d':
       return { input: step.I, output: step.O }
     case 'embedding':
       return { input: 1, output: step.E }

@@ -70,6 +70,9 @@ export class Embedding extends Layer {
   }
 
   override freeze(): readonly PlanStep[] {
+    if (this.#options.maskZero) {
+      throw new TypeError('compile: a plan carries no mask: an Embedding with maskZero has no frozen form')
+    }
     const [V, E] = this.weight.shape
     return [{ kind: 'embedding', V, E, weight: this.weight.array as FloatArray }]
   }

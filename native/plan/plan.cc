@@ -3,12 +3,11 @@
 #include <cstring>
 
 #include "../arena.h"
+#include "time_axis.h"
 
 namespace lstm_native {
 namespace {
 
-bool is(const PlanStep& step, PlanKind kind) { return step.kind == static_cast<std::int32_t>(kind); }
-bool has(const PlanStep& step, PlanFlag flag) { return (step.flags & flag) != 0; }
 int directions_of(const PlanStep& step) { return has(step, kTwoDirectionsFlag) ? 2 : 1; }
 
 LstmShape shape_of(const PlanStep& step) {
@@ -19,10 +18,6 @@ LstmShape shape_of(const PlanStep& step) {
   shape.layer_norm = has(step, kLayerNormFlag);
   shape.peepholes = has(step, kPeepholesFlag);
   return shape;
-}
-
-const float* weights_at(const Plan& plan, std::int32_t line) {
-  return plan.weights + static_cast<std::size_t>(line) * 16;
 }
 
 // Floats of the step's sections, [0] and [1] as in PlanStep::weights.
@@ -45,18 +40,21 @@ void section_lengths(const Kernels& kernels, const PlanStep& step, std::size_t l
       lengths[0] = has(step, kGainFlag) ? output : 0;
       lengths[1] = has(step, kBiasFlag) ? output : 0;
       break;
+    case PlanKind::conv1d:
+      lengths[0] = step.groups * kernels.linear_packed_length(step.size * (step.input / step.groups),
+                                                              step.output / step.groups);
+      lengths[1] = has(step, kBiasFlag) ? output : 0;
+      break;
     case PlanKind::unary:
     case PlanKind::last_step:
     case PlanKind::softmax:
+    case PlanKind::pool1d:
+    case PlanKind::global_pool1d:
+    case PlanKind::flatten:
+    case PlanKind::reverse:
       break;
   }
 }
-
-struct Flow {
-  const PlanRun& run;
-  int T;                        // 1 once a last_step has run
-  const std::int32_t* lengths;  // none after it
-};
 
 void run_lstm(const Kernels& kernels, const Context& context, const Plan& plan, const PlanStep& step,
               const Flow& flow, const float* x, float* y) {
@@ -132,16 +130,16 @@ void run_layer_norm(const Kernels& kernels, const Context& context, const Plan& 
   kernels.layer_norm_forward(context, args);
 }
 
-void run_last_step(const PlanStep& step, const Flow& flow, const float* x, float* y) {
-  const std::size_t F = step.output;
-  for (int b = 0; b < flow.run.B; b++, y += F) {
-    const int length = flow.lengths != nullptr ? flow.lengths[b] : flow.T;
-    if (length == 0) {
-      std::memset(y, 0, sizeof(float) * F);
-    } else {
-      std::memcpy(y, x + (static_cast<std::size_t>(b) * flow.T + length - 1) * F, sizeof(float) * F);
-    }
-  }
+bool may_change_features(const PlanStep& step) {
+  return is(step, PlanKind::linear) || is(step, PlanKind::embedding) || is(step, PlanKind::conv1d) ||
+         is(step, PlanKind::flatten);
+}
+
+// The largest number that the step's function may have.
+std::int32_t last_function(const PlanStep& step) {
+  if (is(step, PlanKind::unary)) return static_cast<std::int32_t>(Unary::hard_sigmoid);
+  const bool pools = is(step, PlanKind::pool1d) || is(step, PlanKind::global_pool1d);
+  return pools ? static_cast<std::int32_t>(Pool::average) : 0;
 }
 
 }  // namespace
@@ -151,7 +149,7 @@ std::string check_plan(const Kernels& kernels, const Plan& plan) {
   for (int i = 0; i < plan.count; i++) {
     const PlanStep& step = plan.steps[i];
     const std::string place = "step " + std::to_string(i);
-    if (step.kind < 0 || step.kind > static_cast<std::int32_t>(PlanKind::softmax))
+    if (step.kind < 0 || step.kind > static_cast<std::int32_t>(PlanKind::reverse))
       return place + " is of no known kind";
     if (step.input <= 0 || step.output <= 0 || step.hidden < 0 || step.projection < 0)
       return place + " has no size";
@@ -163,12 +161,16 @@ std::string check_plan(const Kernels& kernels, const Plan& plan) {
       if (shape.H == 0 || step.output != D * R) return place + " has an output that is not its hidden size";
       if (step.state < 0 || step.state + D * (R + shape.H) > plan.state_width)
         return place + " has a state outside the row";
-    } else if (!is(step, PlanKind::linear) && !is(step, PlanKind::embedding) && step.output != step.input) {
+    } else if (!may_change_features(step) && step.output != step.input) {
       return place + " changes the number of features";
     }
-    if (is(step, PlanKind::unary) &&
-        (step.function < 0 || step.function > static_cast<std::int32_t>(Unary::negate))) {
-      return place + " has no known function";
+    if (step.function < 0 || step.function > last_function(step)) return place + " has no known function";
+    if (!windows_are_sound(step)) return place + " has windows of no size";
+    if (is(step, PlanKind::conv1d)) {
+      if (step.groups < 1 || step.input % step.groups != 0 || step.output % step.groups != 0)
+        return place + " has groups that do not divide its channels";
+      if (static_cast<std::int64_t>(step.size) * (step.input / step.groups) > (1 << 30))
+        return place + " has windows of no size";
     }
     std::size_t lengths[2];
     section_lengths(kernels, step, lengths);
@@ -182,12 +184,9 @@ std::string check_plan(const Kernels& kernels, const Plan& plan) {
   return "";
 }
 
-std::size_t plan_output_length(const Plan& plan, int B, int T) {
-  std::size_t steps = T;
-  for (int i = 0; i < plan.count; i++) {
-    if (is(plan.steps[i], PlanKind::last_step)) steps = 1;
-  }
-  return static_cast<std::size_t>(B) * steps * plan.steps[plan.count - 1].output;
+int plan_output_steps(const Plan& plan, int T) {
+  for (int i = 0; i < plan.count && T >= 0; i++) T = steps_after(plan.steps[i], T);
+  return T;
 }
 
 void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, const PlanRun& run) {
@@ -196,7 +195,9 @@ void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, 
   for (int i = 0; i < plan.count; i++) {
     const PlanStep& step = plan.steps[i];
     const std::size_t rows = static_cast<std::size_t>(run.B) * flow.T;
-    float* y = i == plan.count - 1 ? run.y : context.arena->take<float>(rows * step.output);
+    const int T = steps_after(step, flow.T);
+    const std::size_t length = static_cast<std::size_t>(run.B) * T * step.output;
+    float* y = i == plan.count - 1 ? run.y : context.arena->take<float>(length);
     switch (static_cast<PlanKind>(step.kind)) {
       case PlanKind::lstm:
         run_lstm(kernels, context, plan, step, flow, x, y);
@@ -211,7 +212,8 @@ void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, 
         run_layer_norm(kernels, context, plan, step, static_cast<int>(rows), x, y);
         break;
       case PlanKind::unary:
-        kernels.unary_forward(context, static_cast<Unary>(step.function), {0, 0}, rows * step.output, x, y);
+        kernels.unary_forward(context, static_cast<Unary>(step.function), {step.alpha, step.beta}, length, x,
+                              y);
         break;
       case PlanKind::softmax: {
         SoftmaxArgs args = {static_cast<int>(rows), step.output, has(step, kLogFlag), x, y, nullptr, nullptr};
@@ -220,10 +222,25 @@ void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, 
       }
       case PlanKind::last_step:
         run_last_step(step, flow, x, y);
-        flow.T = 1;
-        flow.lengths = nullptr;
+        break;
+      case PlanKind::conv1d:
+        run_conv1d(kernels, context, plan, step, flow, x, y);
+        break;
+      case PlanKind::pool1d:
+        run_pool1d(kernels, context, step, flow, x, y);
+        break;
+      case PlanKind::global_pool1d:
+        run_global_pool1d(kernels, context, step, flow, x, y);
+        break;
+      case PlanKind::flatten:
+        std::memcpy(y, x, sizeof(float) * length);
+        break;
+      case PlanKind::reverse:
+        run_reverse(step, flow, x, y);
         break;
     }
+    flow.lengths = lengths_after(context, step, flow);
+    flow.T = T;
     x = y;
   }
 }

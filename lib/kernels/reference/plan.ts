@@ -1,11 +1,14 @@
 /** Plans, step by step through the other reference kernels: what a native plan must agree with. */
 import type { CompiledPlan, FloatArray, PlanLstm, PlanStep, RunPlan } from '../contract.ts'
-import { type Sized, sizeSteps } from '../plan-widths.ts'
+import { lengthsAfter, type Sized, sizeSteps, stepsAfter } from '../plan-widths.ts'
+import { windowsOver } from '../windows.ts'
+import { conv1dForward } from './convolution.ts'
 import { embeddingForward } from './embedding.ts'
 import { linearForward } from './linear.ts'
 import { lstmForward } from './lstm-forward.ts'
 import { layerNormForward } from './normalization.ts'
 import { unaryForward } from './pointwise.ts'
+import { pool1dForward } from './pooling.ts'
 import { softmaxForward } from './softmax.ts'
 
 interface ReferencePlan extends CompiledPlan {
@@ -29,10 +32,11 @@ export function runPlan({ plan, B, T, x, y, lengths, initialState, finalState }:
   const { sized, stateWidth } = plan as ReferencePlan
   const final = finalState ?? floatsLike(y, B * stateWidth)
   for (const [i, each] of sized.entries()) {
-    const isLastStep = each.step.kind === 'lastStep'
-    const output = i === sized.length - 1 ? y : floatsLike(y, B * (isLastStep ? 1 : T) * each.output)
+    const after = stepsAfter(each, T)
+    const output = i === sized.length - 1 ? y : floatsLike(y, B * after * each.output)
     runStep(each, { B, T, x, y: output, lengths, initialState, finalState: final, stateWidth })
-    if (isLastStep) [T, lengths] = [1, undefined]
+    lengths = lengthsAfter(each.step, lengths)
+    T = after
     x = output
   }
 }
@@ -62,7 +66,27 @@ function runStep({ step, input, output, state }: Sized, rows: Rows): void {
       softmaxForward({ N, C: input, log: step.log, x, y })
       break
     case 'unary':
-      unaryForward(step.function, x, y)
+      unaryForward(step.function, x, y, step.alpha, step.beta)
+      break
+    case 'conv1d':
+      conv1dForward({ ...step, ...windowsOver(T, step), B, x, y })
+      break
+    case 'pool1d': {
+      const windows = windowsOver(T, { dilation: 1, ...step })
+      pool1dForward(step.function, { ...windows, B, C: input, countPadding: step.countPadding, x, y })
+      break
+    }
+    case 'globalPool1d': {
+      const windows = { T, S: 1, size: T, stride: 1, dilation: 1, before: 0 }
+      const mask = rows.lengths && validSteps(rows.lengths, T)
+      pool1dForward(step.function, { ...windows, B, C: input, mask, countPadding: false, x, y })
+      break
+    }
+    case 'flatten':
+      y.set(x)
+      break
+    case 'reverse':
+      reverseRows(rows, x, input)
       break
     case 'lastStep':
       takeLastSteps(rows, x, input)
@@ -75,6 +99,23 @@ function takeLastSteps({ B, T, lengths, y }: Rows, x: FloatArray, F: number): vo
     const row = (b * T + last) * F
     if (last < 0) y.fill(0, b * F, (b + 1) * F)
     else y.set(x.subarray(row, row + F), b * F)
+  }
+}
+
+/** [B·T]: 1 at each step before the sequence's length. */
+function validSteps(lengths: Int32Array, T: number): Uint8Array {
+  const mask = new Uint8Array(lengths.length * T)
+  for (const [b, length] of lengths.entries()) mask.fill(1, b * T, b * T + length)
+  return mask
+}
+
+function reverseRows({ B, T, lengths, y }: Rows, x: FloatArray, F: number): void {
+  for (let b = 0; b < B; b++) {
+    const end = lengths ? lengths[b] : T
+    for (let t = 0; t < T; t++) {
+      const row = (b * T + (t < end ? end - 1 - t : t)) * F
+      y.set(x.subarray(row, row + F), (b * T + t) * F)
+    }
   }
 }
 
