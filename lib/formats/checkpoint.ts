@@ -13,8 +13,8 @@ import { writeFileAtomically } from './atomic.ts'
 import { matchParameters, readParameters } from './parameters.ts'
 import { encodeSafetensors, openSafetensors, readSafetensors, type StoredArray } from './safetensors/index.ts'
 
-const configKey = 'lstm_native.config'
-const trainingKey = 'lstm_native.training'
+export const configKey = 'lstm_native.config'
+export const trainingKey = 'lstm_native.training'
 const version = 1
 
 /** Tensors of a checkpoint that are no parameters start with one of these. */
@@ -54,7 +54,8 @@ export async function save(
  *   not say how to build it, as PyTorch's do not. Numbers of another float type are converted.
  * @returns the model, in evaluation mode, or `into`
  * @throws {FileFormatError} if the file cannot be read, says nothing of the model, or its tensors are not
- *   exactly the model's parameters; `into` is untouched then
+ *   exactly the model's parameters; `into` is untouched then. Only where the disk fails in the middle of reading, or
+ *   somebody cuts the file short then, does `into` hold part of it
  */
 export async function load(path: string): Promise<Layer>
 export async function load<M extends Model>(path: string, options: { into: M }): Promise<M>
@@ -65,7 +66,6 @@ export async function load(path: string, options: { into?: Model } = {}): Promis
     const model = options.into ?? build(path, file.metadata.get(configKey))
     const parameters = requireParameters(path, model)
     matchParameters(path, parameters, modelTensors(file))
-    if (options.into) await file.requireReadable()
     await readParameters(file, parameters)
     return model
   } finally {
@@ -214,6 +214,6 @@ function parse(path: string, key: string, text: string): unknown {
   }
 }
 
-function isTrainingTensor(name: string): boolean {
+export function isTrainingTensor(name: string): boolean {
   return trainingPrefixes.some((prefix) => name.startsWith(prefix))
 }

@@ -1,5 +1,14 @@
 /** Models that come and go, the public door of `lstm-native/formats`: exports only. */
 export {
+  type LayerSpecification,
+  loadPyTorch,
+  loadPyTorchWeights,
+  type ModuleType,
+  type Proposal,
+  proposeSpecification,
+  savePyTorch,
+} from './pytorch/index.ts'
+export {
   decodeSafetensors,
   decodeShardIndex,
   encodeSafetensors,

@@ -14,13 +14,15 @@ const floatTypes = ['F64', 'F32', 'F16', 'BF16']
 /**
  * Makes sure that tensors and parameters have the same names and shapes.
  *
+ * @param explain why a tensor that no parameter takes may be there
  * @throws {FileFormatError} MissingTensor, UnexpectedTensor, ShapeMismatch or UnsupportedDataType, for the first that
  *   does not fit, with the nearest name where one is missing
  */
 export function matchParameters(
   path: string,
-  parameters: NamedParameters,
+  parameters: ReadonlyMap<string, { shape: readonly number[] }>,
   tensors: ReadonlyMap<string, Stored>,
+  explain: (tensor: string) => string | undefined = () => undefined,
 ): void {
   const fail = (code: string, tensor: string, message: string): never => {
     throw new FileFormatError(`${path}: tensor ${JSON.stringify(tensor)} ${message}`, { code, path, tensor })
@@ -33,11 +35,8 @@ export function matchParameters(
   }
   for (const name of tensors.keys()) {
     if (parameters.has(name)) continue
-    fail(
-      'UnexpectedTensor',
-      name,
-      `is no parameter of the model${hint(name, [...parameters.keys()])}; ${fix}`,
-    )
+    const nearest = hint(name, [...parameters.keys()])
+    fail('UnexpectedTensor', name, `is no parameter of the model${nearest}; ${explain(name) ?? fix}`)
   }
   for (const [name, { shape }] of parameters) {
     const stored = tensors.get(name)!

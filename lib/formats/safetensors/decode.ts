@@ -1,5 +1,5 @@
 /** Safetensors in memory: bytes to tensors. What the tensors mean is the caller's matter. */
-import { type Fail, failIn, headerLength, parseHeader, type TensorInfo } from './header.ts'
+import { type Fail, failIn, type Header, headerLength, parseHeader, type TensorInfo } from './header.ts'
 import { decodeElements, isStoredType, type StoredArray, type StoredType, storedTypes } from './types.ts'
 
 export interface StoredTensor {
@@ -26,14 +26,17 @@ export function decodeSafetensors(bytes: Uint8Array, path?: string): Safetensors
   const fail = failIn(path)
   const end = 8 + headerLength(bytes.subarray(0, 9), bytes.length, fail)
   const header = parseHeader(bytes.subarray(8, end), bytes.length - end, fail)
-  const types = new Map([...header.tensors].map(([name, info]) => [name, requireStored(name, info, fail)]))
-  const tensors = new Map<string, StoredTensor>()
-  for (const [name, info] of header.tensors) {
-    const dataType = types.get(name)!
-    const data = decodeElements(dataType, bytes.subarray(end + info.start, end + info.end))
-    tensors.set(name, { shape: info.shape, dataType, data })
-  }
-  return { metadata: header.metadata, tensors }
+  return decodeTensors(header, bytes.subarray(end), fail)
+}
+
+/** @param data all that follows the header */
+export function decodeTensors({ metadata, tensors }: Header, data: Uint8Array, fail: Fail): Safetensors {
+  const types = [...tensors].map(([name, info]) => requireStored(name, info, fail))
+  const decoded = [...tensors].map(([name, { shape, start, end }], i) => {
+    const dataType = types[i]
+    return [name, { shape, dataType, data: decodeElements(dataType, data.subarray(start, end)) }] as const
+  })
+  return { metadata, tensors: new Map(decoded) }
 }
 
 /** The type of a tensor that is about to be read. @throws {FileFormatError} if no typed array can hold it */

@@ -1,7 +1,7 @@
 /** Safetensors on the disk: the header is read when a file is opened, tensors when they are asked for. */
 import { nearestName } from '../../errors.ts'
 import { type OpenFile, openFile } from '../files.ts'
-import { requireStored, type Safetensors, type StoredTensor } from './decode.ts'
+import { decodeTensors, requireStored, type Safetensors, type StoredTensor } from './decode.ts'
 import { type Fail, failIn, type Header, headerLength, parseHeader, type TensorInfo } from './header.ts'
 import { decodeElements, isStoredAs, type StoredArray } from './types.ts'
 
@@ -24,12 +24,6 @@ export interface SafetensorsFile {
    * @throws {RangeError} if the array has another number of elements
    */
   readInto(name: string, target: Float32Array | Float64Array): Promise<void>
-  /**
-   * Reads every byte and keeps none: what cannot be read shows before anything is overwritten with what can.
-   *
-   * @throws {FileFormatError} if reading fails
-   */
-  requireReadable(): Promise<void>
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -50,14 +44,25 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   }
 }
 
-/** Reads a whole file. @throws {FileFormatError} as `openSafetensors` and its `read` do */
+/** The most that one typed array holds. */
+const mostBytes = 2 ** 32
+
+/**
+ * Reads a whole file. The tensors share one piece of memory: where only a few are needed, `openSafetensors` is better.
+ *
+ * @throws {FileFormatError} as `openSafetensors` and its `read` do
+ */
 export async function readSafetensors(path: string): Promise<Safetensors> {
-  const file = await openSafetensors(path)
+  const file = await openFile(path)
+  const fail = failIn(path)
   try {
-    for (const [name, info] of file.tensors) requireStored(name, info, failIn(path))
-    const read = async (name: string) => [name, await file.read(name)] as const
-    const tensors = new Map(await Promise.all([...file.tensors.keys()].map(read)))
-    return { metadata: new Map(file.metadata), tensors }
+    const header = await readHeader(file)
+    const size = file.size - header.end
+    if (size > mostBytes)
+      fail('FileTooLarge', `has ${size} bytes of tensors; read those you need with openSafetensors`)
+    const data = new Uint8Array(size)
+    await file.readInto(data, header.end)
+    return decodeTensors(header, data, fail)
   } finally {
     await file.close()
   }
@@ -114,13 +119,6 @@ class SingleFile implements SafetensorsFile {
       return this.#file.readInto(bytes, this.#origin + info.start)
     }
     copyNumbers((await this.read(name)).data, target)
-  }
-
-  async requireReadable(): Promise<void> {
-    const buffer = new Uint8Array(2 ** 20)
-    for (let at = this.#origin; at < this.#file.size; at += buffer.length) {
-      await this.#file.readInto(buffer.subarray(0, Math.min(buffer.length, this.#file.size - at)), at)
-    }
   }
 
   close(): Promise<void> {

@@ -98,10 +98,6 @@ class ShardedFile implements SafetensorsFile {
     return this.#shardOf(name).readInto(name, target)
   }
 
-  async requireReadable(): Promise<void> {
-    for (const shard of new Set(this.#places.values())) await shard.requireReadable()
-  }
-
   async close(): Promise<void> {
     for (const shard of new Set(this.#places.values())) await shard.close()
   }
