@@ -11,7 +11,9 @@ export {
   type Target,
   useBackend,
 } from './kernels/index.ts'
-export { Activation, type ActivationKind, activation } from './layers/activation.ts'
+export type { Padding } from './kernels/windows.ts'
+export { Activation, type ActivationKind, type ActivationNumbers, activation } from './layers/activation.ts'
+export { Conv1d, type Conv1dLayerOptions } from './layers/convolution.ts'
 export { Dropout, type DropoutOptions } from './layers/dropout.ts'
 export { Embedding, type EmbeddingOptions } from './layers/embedding.ts'
 export { LastStep, lastStep } from './layers/last-step.ts'
@@ -30,9 +32,28 @@ export { LSTM, type LSTMForwardOptions, type LSTMOptions } from './layers/lstm.t
 export { LSTMCell } from './layers/lstm-cell.ts'
 export type { LSTMCellOptions } from './layers/lstm-parameters.ts'
 export { LayerNorm, type LayerNormOptions } from './layers/normalization.ts'
+export {
+  AveragePool1d,
+  type AveragePool1dOptions,
+  GlobalAveragePool1d,
+  GlobalMaxPool1d,
+  MaxPool1d,
+} from './layers/pooling.ts'
 export { Sequential } from './layers/sequential.ts'
 export { detachState, type LSTMState } from './layers/state.ts'
-
+export { Flatten, Masking, type MaskingOptions, Reverse, TimeDistributed } from './layers/steps.ts'
+export {
+  elu,
+  geluTanh,
+  hardSigmoid,
+  hardSilu,
+  leakyRelu,
+  mish,
+  relu6,
+  selu,
+  silu,
+  softsign,
+} from './operations/activations.ts'
 export { dropout } from './operations/dropout.ts'
 export { embedding } from './operations/embedding.ts'
 export { linear, matmul } from './operations/linear.ts'
@@ -86,7 +107,16 @@ export {
   stack,
   transpose,
 } from './operations/shape.ts'
-
+export { maskSteps, reverseSteps } from './operations/steps.ts'
+export {
+  averagePool1d,
+  type Conv1dOptions,
+  conv1d,
+  globalAveragePool1d,
+  globalMaxPool1d,
+  maxPool1d,
+  type Pool1dOptions,
+} from './operations/windows.ts'
 export { Random, type RandomState, seedAll } from './random.ts'
 export { noGrad, recycle } from './tape.ts'
 export {

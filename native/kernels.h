@@ -93,7 +93,63 @@ struct CrossEntropyArgs {
   double sum, weight;  // results
 };
 
-enum class Unary { exp, log, sigmoid, tanh, relu, gelu, softplus, square, sqrt, abs, negate };
+// Window s reads the steps s·stride - before + k·dilation for k < size; those outside [0, T) are padding.
+struct Windows {
+  int T, S, size, stride, dilation, before;
+};
+
+struct Conv1dArgs {
+  Windows windows;
+  int B, I, O, groups;
+  int width() const { return I / groups; }
+  const float* x;
+  const float* weight;  // [O, I / groups, size]
+  const float* bias;    // may be null
+  const float* packed;  // of each group what linear_pack made of [O / groups, size · width]; or null
+  float* y;
+  // Backward only; any of the gradients may be null.
+  const float* dy;
+  float* dx;
+  float* dweight;
+  float* dbias;
+};
+
+enum class Pool { max, average };
+
+struct Pool1dArgs {
+  Windows windows;
+  int B, C;
+  const std::uint8_t* mask;  // may be null
+  bool count_padding;
+  const float* x;
+  float* y;
+  const float* dy;
+  float* dx;
+};
+
+enum class Unary {
+  exp,
+  log,
+  sigmoid,
+  tanh,
+  relu,
+  gelu,
+  softplus,
+  square,
+  sqrt,
+  abs,
+  negate,
+  gelu_tanh,
+  relu6,
+  selu,
+  softsign,
+  silu,
+  hard_silu,
+  mish,
+  leaky_relu,
+  elu,
+  hard_sigmoid
+};
 enum class Binary { add, subtract, multiply, divide, maximum, minimum };
 enum class Reduction { sum, max_abs };
 
@@ -103,12 +159,18 @@ struct Span {
   std::size_t n;
 };
 
+// The numbers in a function's formula, where it has any.
+struct UnaryNumbers {
+  float alpha, beta;
+};
+
 struct UnaryBackwardArgs {
   std::size_t n;
   const float* x;
   const float* y;
   const float* dy;
   float* dx;
+  UnaryNumbers numbers;
 };
 
 struct SgdArgs {
@@ -256,7 +318,11 @@ struct Kernels {
   void (*softmax_forward)(const Context&, const SoftmaxArgs&);
   void (*softmax_backward)(const Context&, const SoftmaxArgs&);
   void (*softmax_cross_entropy)(const Context&, CrossEntropyArgs&);
-  void (*unary_forward)(const Context&, Unary, std::size_t n, const float* x, float* y);
+  void (*conv1d_forward)(const Context&, const Conv1dArgs&);
+  void (*conv1d_backward)(const Context&, const Conv1dArgs&);
+  void (*pool1d_forward)(const Context&, Pool, const Pool1dArgs&);
+  void (*pool1d_backward)(const Context&, Pool, const Pool1dArgs&);
+  void (*unary_forward)(const Context&, Unary, UnaryNumbers, std::size_t n, const float* x, float* y);
   void (*unary_backward)(const Context&, Unary, const UnaryBackwardArgs&);
   void (*binary)(const Context&, Binary, std::size_t n, const float* a, const float* b, float* y);
   void (*axpy)(const Context&, std::size_t n, float alpha, const float* x, float* y);

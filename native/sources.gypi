@@ -6,6 +6,7 @@
       "native/gemm/openblas.cc",
       "native/plan/plan.cc",
       "native/plan/steps.cc",
+      "native/plan/time_axis.cc",
       "native/targets/avx2.cc",
       "native/targets/avx512.cc",
       "native/targets/neon.cc",
@@ -17,7 +18,8 @@
       "native/addon/dense.cc",
       "native/addon/elementwise.cc",
       "native/addon/lstm.cc",
-      "native/addon/plan.cc"
+      "native/addon/plan.cc",
+      "native/addon/windows.cc"
     ]
   }
 }

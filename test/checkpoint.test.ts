@@ -26,7 +26,7 @@ import {
   tensor,
 } from 'lstm-native'
 import { afterAll, describe, expect, it } from 'vitest'
-import { encodeSafetensors, readSafetensors } from '../lib/formats/safetensors.ts'
+import { encodeSafetensors, readSafetensors } from '../lib/formats/safetensors/index.ts'
 import { ambientRandom } from '../lib/random.ts'
 import { regressor, tagger, weightsOf } from './support/small-model.ts'
 
@@ -196,7 +196,7 @@ describe('a file that does not fit the model', () => {
     await refuse(
       integers,
       { code: 'UnsupportedDataType', tensor: '1.bias' },
-      /expected floating-point numbers, got integers/,
+      /has elements of type I32; store floating-point numbers/,
     )
     await refuse(at('nothing.safetensors'), { code: 'ENOENT' }, /cannot be read/)
   })

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../lib/cli/program.ts'
-import { encodeSafetensors } from '../lib/formats/safetensors.ts'
+import { encodeSafetensors } from '../lib/formats/safetensors/index.ts'
 
 const passengers = 'examples/data/airline-passengers.csv'
 let folder = ''

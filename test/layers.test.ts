@@ -1,6 +1,7 @@
 /** Layers: their options, configurations, parameter names and the small ones among them. */
 import { describe, expect, it } from 'vitest'
 import { Activation, activation } from '../lib/layers/activation.ts'
+import { Conv1d } from '../lib/layers/convolution.ts'
 import { Dropout } from '../lib/layers/dropout.ts'
 import { Embedding } from '../lib/layers/embedding.ts'
 import { LastStep, lastStep } from '../lib/layers/last-step.ts'
@@ -9,8 +10,10 @@ import { Linear } from '../lib/layers/linear.ts'
 import { LSTM, type LSTMOptions } from '../lib/layers/lstm.ts'
 import { LSTMCell } from '../lib/layers/lstm-cell.ts'
 import { LayerNorm } from '../lib/layers/normalization.ts'
+import { AveragePool1d, GlobalAveragePool1d, GlobalMaxPool1d, MaxPool1d } from '../lib/layers/pooling.ts'
 import { layerFromConfig } from '../lib/layers/registry.ts'
 import { Sequential } from '../lib/layers/sequential.ts'
+import { Flatten, Masking, Reverse, TimeDistributed } from '../lib/layers/steps.ts'
 import { Parameter, type Tensor, tensor, zeros } from '../lib/tensor.ts'
 import { everything } from './support/lstm-options.ts'
 
@@ -23,6 +26,12 @@ describe('options', () => {
     )
     expect(() => new Linear({ inputsize: 3, outputSize: 4 } as never)).toThrow('did you mean "inputSize"?')
     expect(() => new Embedding({ vocabulary: 3 } as never)).toThrow('Embedding: unknown option')
+    expect(() => new Conv1d({ inputChanels: 1 } as never)).toThrow('did you mean "inputChannels"?')
+    expect(() => new MaxPool1d({ sise: 1 } as never)).toThrow('did you mean "size"?')
+    expect(() => new AveragePool1d({ size: 1, countPad: true } as never)).toThrow(
+      'AveragePool1d: unknown option',
+    )
+    expect(() => new Masking({ values: 1 } as never)).toThrow('did you mean "value"?')
     expect(() => new Dropout({ rate: 0.5 } as never)).toThrow('Dropout: unknown option "rate"')
     expect(() => new LayerNorm({ sizes: 3 } as never)).toThrow('did you mean "size"?')
     expect(() => activation('rely' as 'relu')).toThrow('got "rely"; did you mean "relu"?')
@@ -53,6 +62,22 @@ describe('options', () => {
     expect(() => new Embedding({ vocabularySize: 3, embeddingSize: 2, paddingIndex: 3 })).toThrow(
       'paddingIndex in [0, 2]',
     )
+    const conv = { inputChannels: 4, outputChannels: 6, kernelSize: 3 }
+    expect(() => new Conv1d({ ...conv, groups: 4 })).toThrow(
+      'groups to divide inputChannels 4 and outputChannels 6',
+    )
+    expect(() => new Conv1d({ ...conv, kernelSize: 0 })).toThrow('kernelSize')
+    expect(() => new Conv1d({ ...conv, padding: 'full' as 'same' })).toThrow('expected padding')
+    expect(() => new MaxPool1d({ size: 3, padding: 2 })).toThrow('at most half the size 3')
+    expect(() => new Masking({ value: '0' as unknown as number })).toThrow(
+      'expected value to be a number, got "0"',
+    )
+    expect(() => new Embedding({ vocabularySize: 3, embeddingSize: 2, maskZero: 1 as never })).toThrow(
+      'maskZero',
+    )
+    expect(() => activation('hardSigmoid')).toThrow('hardSigmoid needs its alpha')
+    expect(() => activation('relu', { alpha: 0.1 })).toThrow('activation relu: unknown option "alpha"')
+    expect(() => activation('elu', { alpha: Number.NaN })).toThrow('alpha')
     expect(() => new Dropout({ probability: 1 })).toThrow('expected probability in [0, 1), got 1')
     expect(() => new Linear({ inputSize: 3, outputSize: 0 })).toThrow('outputSize')
     expect(() => new LayerNorm({ size: 2, eps: -1 })).toThrow('eps')
@@ -71,6 +96,19 @@ describe('configurations', () => {
     new Dropout({ probability: 0.3 }),
     new LayerNorm({ size: 3, eps: 1e-3 }),
     activation('softplus'),
+    activation('elu'),
+    activation('hardSigmoid', { alpha: 0.2 }),
+    new Embedding({ vocabularySize: 5, embeddingSize: 2, maskZero: true, seed: 4 }),
+    new Conv1d({ inputChannels: 4, outputChannels: 6, kernelSize: 3, groups: 2, padding: 'same', seed: 5 }),
+    new Conv1d({ inputChannels: 1, outputChannels: 2, kernelSize: 2, padding: 1, bias: false, seed: 6 }),
+    new MaxPool1d({ size: 3, stride: 2, padding: 1 }),
+    new AveragePool1d({ size: 2, countPadding: true }),
+    new GlobalMaxPool1d(),
+    new GlobalAveragePool1d(),
+    new Flatten(),
+    new Masking({ value: -1 }),
+    new Reverse(),
+    new TimeDistributed(new Linear({ inputSize: 3, outputSize: 2, seed: 7 })),
     lastStep(),
     new Sequential([new Sequential([new Linear({ inputSize: 1, outputSize: 2, seed: 1 })]), lastStep()]),
   ]

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { compile } from '../lib/inference/plan.ts'
 import { backend, setThreads, useBackend } from '../lib/kernels/index.ts'
 import { activation } from '../lib/layers/activation.ts'
+import { Conv1d, type Conv1dLayerOptions } from '../lib/layers/convolution.ts'
 import { Dropout } from '../lib/layers/dropout.ts'
 import { Embedding } from '../lib/layers/embedding.ts'
 import { LastStep } from '../lib/layers/last-step.ts'
@@ -10,7 +11,9 @@ import { type Layer, parametersOf } from '../lib/layers/layer.ts'
 import { Linear } from '../lib/layers/linear.ts'
 import { LSTM, type LSTMOptions } from '../lib/layers/lstm.ts'
 import { LayerNorm } from '../lib/layers/normalization.ts'
+import { AveragePool1d, GlobalAveragePool1d, GlobalMaxPool1d, MaxPool1d } from '../lib/layers/pooling.ts'
 import { Sequential } from '../lib/layers/sequential.ts'
+import { Flatten, Masking, Reverse, TimeDistributed } from '../lib/layers/steps.ts'
 import { Random } from '../lib/random.ts'
 import { noGrad } from '../lib/tape.ts'
 import { type Tensor, tensor } from '../lib/tensor.ts'
@@ -53,6 +56,62 @@ function makeModel(options: Partial<LSTMOptions>): Sequential {
   ])
 }
 
+const conv = (options: Partial<Conv1dLayerOptions>) =>
+  new Conv1d({ inputChannels: 3, outputChannels: 9, kernelSize: 3, seed: 4, ...options })
+
+/** Models of x [B, 12, 3] that change the time axis. */
+const convolutional: Record<string, () => Sequential> = {
+  'convolution, pool, LSTM and head': () =>
+    new Sequential([
+      conv({ padding: 'same' }),
+      activation('leakyRelu', { alpha: 0.2 }),
+      new MaxPool1d({ size: 2 }),
+      new LSTM({ inputSize: 9, hiddenSize: 7, bidirectional: true, seed: 5 }),
+      new LastStep(),
+      new Linear({ inputSize: 14, outputSize: 2, seed: 6 }),
+      activation('hardSigmoid', { alpha: 0.2 }),
+    ]),
+  'causal, dilated, strided and grouped convolutions': () =>
+    new Sequential([
+      conv({ padding: 'causal', dilation: 2, bias: false }),
+      activation('elu', { alpha: 0.7 }),
+      conv({ inputChannels: 9, outputChannels: 6, groups: 3, padding: 1, stride: 2 }),
+      activation('silu'),
+      new LSTM({ inputSize: 6, hiddenSize: 5, seed: 5 }),
+    ]),
+  'a convolution that reads past a chunk of the product': () =>
+    new Sequential([conv({ outputChannels: 260 }), conv({ inputChannels: 260, outputChannels: 3 })]),
+  pools: () =>
+    new Sequential([
+      conv({}),
+      new AveragePool1d({ size: 3, stride: 2, padding: 1, countPadding: true }),
+      new AveragePool1d({ size: 2, stride: 1, padding: 'same' }),
+      new MaxPool1d({ size: 3, stride: 1, padding: 1 }),
+    ]),
+  'global pools': () =>
+    new Sequential([
+      conv({ padding: 'same' }),
+      new TimeDistributed(new Linear({ inputSize: 9, outputSize: 2, seed: 6 })),
+      new GlobalAveragePool1d(),
+    ]),
+  'a global maximum': () => new Sequential([conv({ kernelSize: 2 }), new GlobalMaxPool1d()]),
+  Flatten: () =>
+    new Sequential([
+      new LayerNorm({ size: 3 }),
+      new MaxPool1d({ size: 4 }),
+      new Flatten(),
+      activation('mish'),
+      new Linear({ inputSize: 9, outputSize: 2, seed: 6 }),
+    ]),
+  Reverse: () =>
+    new Sequential([
+      new LSTM({ inputSize: 3, hiddenSize: 4, seed: 5 }),
+      new Reverse(),
+      activation('softsign'),
+      activation('linear'),
+    ]),
+}
+
 function randomInput(shape: number[], seed = 3): Tensor {
   const random = new Random(seed)
   const size = shape.reduce((a, b) => a * b, 1)
@@ -88,6 +147,31 @@ describe.each(backends)('a plan on %s', (name) => {
         noGrad(() => model.forward(x, { lengths })),
       )
     }
+  })
+
+  it.each(Object.keys(convolutional))('gives the bits of the model with %s', (kind) => {
+    useBackend(name)
+    const model = convolutional[kind]()
+    const plan = compile(model)
+    for (const [B, T] of [
+      [1, 12],
+      [5, 12],
+    ]) {
+      const x = randomInput([B, T, 3])
+      expectSame(
+        plan.predictSync(x),
+        noGrad(() => model.forward(x)),
+      )
+      const lengths = Int32Array.from({ length: B }, (_, b) => (b * 5) % (T + 1))
+      expectSame(
+        plan.predictSync(x, { lengths }),
+        noGrad(() => model.forward(x, { lengths })),
+      )
+    }
+    const whole = plan.predictSync(randomInput([5, 12, 3]))
+    const row = tensor(randomInput([5, 12, 3]).data.slice(3 * 36, 4 * 36), { shape: [1, 12, 3] })
+    const width = whole.size / 5
+    expect([...plan.predictSync(row).data]).toEqual([...whole.data.slice(3 * width, 4 * width)])
   })
 
   it('begins with an embedding', () => {
@@ -192,6 +276,23 @@ describe('compile', () => {
       new Linear({ inputSize: 4, outputSize: 1 }),
     ])
     expect(() => compile(narrow)).toThrow(/expects 4 features, the one before gives 3/)
+  })
+
+  it('refuses what a plan cannot carry, and says which', () => {
+    expect(() => compile(new Sequential([conv({}), new Masking()]))).toThrow(/Masking has no frozen form/)
+    expect(() => compile(new Sequential([conv({}), new Flatten()]))).toThrow(/after Flatten/)
+    const odd = new Sequential([conv({}), new Flatten(), new Linear({ inputSize: 10, outputSize: 1 })])
+    expect(() => compile(odd)).toThrow(/a multiple of 9 features, got 10/)
+    const inner = new TimeDistributed(new LSTM({ inputSize: 3, hiddenSize: 2 }))
+    expect(() => compile(inner)).toThrow(/TimeDistributed lstm has no frozen form/)
+  })
+
+  it('refuses a number of steps that its windows or its Flatten cannot take', () => {
+    const model = [conv({}), new Flatten(), new Linear({ inputSize: 27, outputSize: 1 })]
+    const plan = compile(new Sequential(model))
+    expect(plan.predictSync(randomInput([2, 5, 3])).shape).toEqual([2, 1])
+    expect(() => plan.predictSync(randomInput([2, 6, 3]))).toThrow(/27 features: 3 steps of 9, got 4 steps/)
+    expect(() => plan.predictSync(randomInput([2, 2, 3]))).toThrow(/no window of 3 steps fits into 2/)
   })
 
   it('refuses inputs, lengths and states that do not fit', () => {

@@ -1,5 +1,5 @@
 /** `lstm inspect`: what any safetensors file holds. */
-import { readSafetensors } from '../formats/safetensors.ts'
+import { readSafetensors } from '../formats/safetensors/index.ts'
 import { bytes, count, type Terminal, textTable } from './terminal.ts'
 
 export async function inspect(file: string, { json }: { json?: boolean }, terminal: Terminal): Promise<void> {

@@ -4,30 +4,39 @@ import { open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { FileFormatError } from '../errors.ts'
 
+type Content = Uint8Array | AsyncIterable<Uint8Array>
+
 /**
  * Writes a temporary file in the same folder, flushes it to the disk, renames it to `path` and flushes the folder. The
  * temporary file is removed if anything fails; a process killed in between leaves one, named `.NAME.UUID.tmp`.
  *
- * @throws {FileFormatError} with the system's code (ENOENT, EACCES, ENOSPC, ...)
+ * @param content the bytes, or a source of them that is asked for more as they are written
+ * @throws {FileFormatError} with the system's code (ENOENT, EACCES, ENOSPC, ...); what the source throws is passed on
  */
-export async function writeFileAtomically(path: string, bytes: Uint8Array): Promise<void> {
+export async function writeFileAtomically(path: string, content: Content): Promise<void> {
   const folder = dirname(path)
   const temporary = join(folder, `.${basename(path)}.${randomUUID()}.tmp`)
   try {
-    await writeAndFlush(temporary, bytes)
+    await writeAndFlush(temporary, content)
     await rename(temporary, path)
     await flushFolder(folder)
   } catch (error) {
     await rm(temporary, { force: true })
-    const { code = 'WriteFailed', message } = error as NodeJS.ErrnoException
+    if (!isOfTheSystem(error)) throw error
+    const { code, message } = error
     throw new FileFormatError(`${path}: cannot be written: ${message}`, { code, path, cause: error })
   }
 }
 
-async function writeAndFlush(path: string, bytes: Uint8Array): Promise<void> {
+function isOfTheSystem(error: unknown): error is NodeJS.ErrnoException & { code: string } {
+  return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string'
+}
+
+async function writeAndFlush(path: string, content: Content): Promise<void> {
   const file = await open(path, 'wx')
   try {
-    await file.writeFile(bytes)
+    // A file handle writes what is iterable too, which its type here does not say.
+    await file.writeFile(content as Uint8Array)
     await file.sync()
   } finally {
     await file.close()

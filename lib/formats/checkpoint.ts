@@ -2,18 +2,19 @@
  * Model files: safetensors whose tensors have their PyTorch names, with the model's configuration in the
  * metadata. A checkpoint is a model file with more: what training needs to go on (see training/resume.ts).
  */
-import { describe, FileFormatError, nearestName, refuseUnknownOptions } from '../errors.ts'
+import { describe, FileFormatError, refuseUnknownOptions } from '../errors.ts'
 import type { FloatArray } from '../kernels/contract.ts'
+import { withoutInitialValues } from '../layers/initialisation.ts'
 import { Layer, type LayerConfig, type Model, parametersOf } from '../layers/layer.ts'
 import { layerFromConfig } from '../layers/registry.ts'
 import { Sequential } from '../layers/sequential.ts'
-import { Random, withRandom } from '../random.ts'
 import type { Parameter } from '../tensor.ts'
 import { writeFileAtomically } from './atomic.ts'
-import { encodeSafetensors, readSafetensors, type Safetensors, type StoredTensor } from './safetensors.ts'
+import { matchParameters, readParameters } from './parameters.ts'
+import { encodeSafetensors, openSafetensors, readSafetensors, type StoredArray } from './safetensors/index.ts'
 
-const configKey = 'lstm_native.config'
-const trainingKey = 'lstm_native.training'
+export const configKey = 'lstm_native.config'
+export const trainingKey = 'lstm_native.training'
 const version = 1
 
 /** Tensors of a checkpoint that are no parameters start with one of these. */
@@ -53,21 +54,30 @@ export async function save(
  *   not say how to build it, as PyTorch's do not. Numbers of another float type are converted.
  * @returns the model, in evaluation mode, or `into`
  * @throws {FileFormatError} if the file cannot be read, says nothing of the model, or its tensors are not
- *   exactly the model's parameters; `into` is untouched then
+ *   exactly the model's parameters; `into` is untouched then. Only where the disk fails in the middle of reading, or
+ *   somebody cuts the file short then, does `into` hold part of it
  */
 export async function load(path: string): Promise<Layer>
 export async function load<M extends Model>(path: string, options: { into: M }): Promise<M>
 export async function load(path: string, options: { into?: Model } = {}): Promise<Model> {
   refuseUnknownOptions('load', options, ['into'])
-  const file = await readSafetensors(path)
-  const model = options.into ?? build(path, file.metadata.get(configKey))
-  restoreParameters(path, model, file)
-  return model
+  const file = await openSafetensors(path)
+  try {
+    const model = options.into ?? build(path, file.metadata.get(configKey))
+    const parameters = requireParameters(path, model)
+    matchParameters(path, parameters, modelTensors(file))
+    await readParameters(file, parameters)
+    return model
+  } finally {
+    await file.close()
+  }
 }
 
 /** The texts that `save` was given, and under `lstm_native.config` the model's configuration as JSON. */
 export async function readMetadata(path: string): Promise<Map<string, string>> {
-  return (await readSafetensors(path)).metadata
+  const file = await openSafetensors(path)
+  await file.close()
+  return new Map(file.metadata)
 }
 
 /** `save` with what training needs to go on. */
@@ -117,13 +127,17 @@ export async function readCheckpoint(
       { code: 'NoTrainingState', path },
     )
   }
-  const sources = matchParameters(path, model, file)
+  const parameters = requireParameters(path, model)
+  matchParameters(path, parameters, modelTensors(file))
   const tensors: TrainingPart['tensors'] = new Map()
   for (const [name, { shape, data }] of file.tensors) {
     if (isTrainingTensor(name)) tensors.set(name, { shape, data: requireFloats(path, name, data) })
   }
   const state = parse(path, trainingKey, text)
-  return { training: { state, tensors }, restore: () => copyAll(sources) }
+  const restore = () => {
+    for (const [name, { array }] of parameters) array.set(file.tensors.get(name)!.data as FloatArray)
+  }
+  return { training: { state, tensors }, restore }
 }
 
 /** The configuration of a model made of the package's layers, or undefined. */
@@ -150,8 +164,7 @@ function build(path: string, text: string | undefined): Layer {
     )
   }
   try {
-    // Fresh parameters are drawn and thrown away: not at the cost of the caller's stream.
-    return withRandom(new Random(0), () => layerFromConfig(config.model as LayerConfig))
+    return withoutInitialValues(() => layerFromConfig(config.model as LayerConfig))
   } catch (cause) {
     const hint = 'if its layers are your own, make the model and call load(path, { into: model })'
     throw new FileFormatError(`${path}: its model cannot be built: ${(cause as Error).message}; ${hint}`, {
@@ -162,58 +175,22 @@ function build(path: string, text: string | undefined): Layer {
   }
 }
 
-type Copy = { from: FloatArray; to: Parameter }
-
-function restoreParameters(path: string, model: Model, file: Safetensors): void {
-  copyAll(matchParameters(path, model, file))
-}
-
-function copyAll(copies: readonly Copy[]): void {
-  for (const { from, to } of copies) to.write(from)
-}
-
-/** Which tensor goes into which parameter. @throws {FileFormatError} unless every one has its counterpart */
-function matchParameters(path: string, model: Model, { tensors, metadata }: Safetensors): Copy[] {
+function requireParameters(path: string, model: Model): Map<string, Parameter> {
   const parameters = parametersOf(model)
-  if (parameters.size === 0)
-    throw new TypeError(`load: ${describe(model)} has no parameters to load ${path} into`)
-  const stored = new Map<string, StoredTensor>()
-  for (const [name, each] of tensors) {
-    if (!(metadata.has(trainingKey) && isTrainingTensor(name))) stored.set(name, each)
-  }
-  const fail = (code: string, tensor: string, message: string): never => {
-    throw new FileFormatError(`${path}: tensor ${JSON.stringify(tensor)} ${message}`, { code, path, tensor })
-  }
-  const hintOf = (name: string, known: Iterable<string>) => {
-    const nearest = nearestName(name, [...known])
-    return nearest ? `; the nearest is ${JSON.stringify(nearest)}` : ''
-  }
-  for (const name of parameters.keys()) {
-    if (stored.has(name)) continue
-    const strangers = [...stored.keys()].filter((each) => !parameters.has(each))
-    const fix = 'build the model with the layers and options it was saved with'
-    fail('MissingTensor', name, `is missing in the file${hintOf(name, strangers)}; ${fix}`)
-  }
-  for (const name of stored.keys()) {
-    if (parameters.has(name)) continue
-    const fix = 'build the model with the layers and options it was saved with'
-    fail('UnexpectedTensor', name, `is no parameter of the model${hintOf(name, parameters.keys())}; ${fix}`)
-  }
-  return [...parameters].map(([name, parameter]) => {
-    const { shape } = parameter
-    const { shape: found, data } = stored.get(name)!
-    if (String(found) !== String(shape)) {
-      fail(
-        'ShapeMismatch',
-        name,
-        `has shape [${found}], the model's parameter [${shape}]; give the layer the same sizes`,
-      )
-    }
-    return { from: requireFloats(path, name, data), to: parameter }
-  })
+  if (parameters.size > 0) return parameters
+  throw new TypeError(`load: ${describe(model)} has no parameters to load ${path} into`)
 }
 
-function requireFloats(path: string, tensor: string, data: StoredTensor['data']): FloatArray {
+/** The tensors of a file that are parameters of its model. */
+function modelTensors<T>(file: {
+  metadata: ReadonlyMap<string, string>
+  tensors: ReadonlyMap<string, T>
+}): Map<string, T> {
+  const isCheckpoint = file.metadata.has(trainingKey)
+  return new Map([...file.tensors].filter(([name]) => !(isCheckpoint && isTrainingTensor(name))))
+}
+
+function requireFloats(path: string, tensor: string, data: StoredArray): FloatArray {
   if (data instanceof Float32Array || data instanceof Float64Array) return data
   throw new FileFormatError(
     `${path}: tensor ${JSON.stringify(tensor)}: expected floating-point numbers, got integers`,
@@ -237,6 +214,6 @@ function parse(path: string, key: string, text: string): unknown {
   }
 }
 
-function isTrainingTensor(name: string): boolean {
+export function isTrainingTensor(name: string): boolean {
   return trainingPrefixes.some((prefix) => name.startsWith(prefix))
 }

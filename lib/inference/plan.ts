@@ -2,7 +2,7 @@
 import { describe, refuseUnknownOptions } from '../errors.ts'
 import type { CompiledPlan, FloatArray, Kernels } from '../kernels/contract.ts'
 import { kernelsFor } from '../kernels/index.ts'
-import { endsSequence, sizeSteps } from '../kernels/plan-widths.ts'
+import { changesSteps, endsInOneStep, type Sized, sizeSteps, stepsAfter } from '../kernels/plan-widths.ts'
 import { Layer, parametersOf } from '../layers/layer.ts'
 import { requireMask } from '../operations/common.ts'
 import { Tensor, type TensorArray } from '../tensor.ts'
@@ -50,6 +50,8 @@ export class Plan {
   /** Indices in x are below this; 0 where x holds features. */
   readonly #vocabulary: number
   readonly #endsInOneStep: boolean
+  /** The steps that may make another T of theirs. */
+  readonly #onTime: readonly Sized[]
   readonly #kernels: Kernels
   readonly #plan: CompiledPlan
   readonly #like: FloatArray
@@ -63,7 +65,8 @@ export class Plan {
     this.#kernels = kernelsFor(this.#like)
     this.#plan = this.#kernels.compilePlan(steps)
     this.#vocabulary = steps[0].kind === 'embedding' ? steps[0].V : 0
-    this.#endsInOneStep = steps.some(endsSequence)
+    this.#endsInOneStep = steps.some(endsInOneStep)
+    this.#onTime = sized.filter(({ step }) => changesSteps(step))
     this.inputSize = this.#vocabulary ? 0 : sized[0].input
     this.outputSize = sized.at(-1)!.output
     this.stateSize = this.#plan.stateWidth
@@ -71,7 +74,8 @@ export class Plan {
 
   /**
    * @param x [B, T, inputSize], or int32 [B, T] where the model begins with an Embedding
-   * @returns [B, T, outputSize], or [B, outputSize] where only the last step is left; with `state` in the options also the new state
+   * @returns [B, S, outputSize], S being T unless convolutions or pools change it, or [B, outputSize] where one step is left:
+   *   after a lastStep, an LSTM that returns no sequences, a global pool or a Flatten; with `state` in the options also the new state
    * @throws {TypeError | RangeError} if x, the lengths, the mask or the state do not fit
    */
   predictSync(
@@ -87,7 +91,9 @@ export class Plan {
     if (mask) requireMask('predict', mask, { B, T })
     const state = options?.state
     const isStateful = state !== undefined
-    const output = options?.output ? this.#requireOutput(options.output, B, T) : this.#newOutput(B, T)
+    let S = T
+    for (const each of this.#onTime) S = stepsAfter(each, S)
+    const output = options?.output ? this.#requireOutput(options.output, B, S) : this.#newOutput(B, S)
     const finalState = isStateful ? this.#floats(B * this.stateSize) : undefined
     this.#kernels.runPlan({
       plan: this.#plan,

@@ -15,6 +15,19 @@
  * R = P or H recurrent size, N rows, M, K matrix sizes, C classes, V vocabulary, E embedding size.
  */
 
+import type { CompiledPlan, PlanStep, RunPlan } from './contract-plan.ts'
+import type {
+  Conv1dBackward,
+  Conv1dForward,
+  Padding,
+  Pool,
+  Pool1dBackward,
+  Pool1dForward,
+  WindowOptions,
+} from './windows.ts'
+
+export type * from './contract-plan.ts'
+
 export type FloatArray = Float32Array | Float64Array
 
 export interface Kernels {
@@ -31,7 +44,11 @@ export interface Kernels {
   softmaxForward(call: SoftmaxForward): void
   softmaxBackward(call: SoftmaxBackward): void
   softmaxCrossEntropy(call: SoftmaxCrossEntropy): { sum: number; weight: number }
-  unaryForward(kind: Unary, x: FloatArray, y: FloatArray): void
+  conv1dForward(call: Conv1dForward): void
+  conv1dBackward(call: Conv1dBackward): void
+  pool1dForward(kind: Pool, call: Pool1dForward): void
+  pool1dBackward(kind: Pool, call: Pool1dBackward): void
+  unaryForward(kind: Unary, x: FloatArray, y: FloatArray, alpha?: number, beta?: number): void
   unaryBackward(kind: Unary, call: UnaryBackward): void
   binary(kind: Binary, a: FloatArray, b: FloatArray, y: FloatArray): void
   axpy(alpha: number, x: FloatArray, y: FloatArray): void
@@ -174,7 +191,10 @@ export interface SoftmaxCrossEntropy {
   dlogits?: FloatArray
 }
 
-/** softplus is log(1 + exp(x)); gelu is the exact x·Φ(x); log and sqrt are IEEE. */
+/**
+ * softplus is log(1 + exp(x)); gelu is the exact x·Φ(x); log and sqrt are IEEE. leakyRelu, elu and hardSigmoid take numbers, which the
+ * others ignore: `operations/activations.ts` has the formulas.
+ */
 export type Unary =
   | 'exp'
   | 'log'
@@ -187,9 +207,21 @@ export type Unary =
   | 'sqrt'
   | 'abs'
   | 'negate'
+  | 'geluTanh'
+  | 'relu6'
+  | 'selu'
+  | 'softsign'
+  | 'silu'
+  | 'hardSilu'
+  | 'mish'
+  | 'leakyRelu'
+  | 'elu'
+  | 'hardSigmoid'
 
 /** dx += dy∘f'(x), from x and y = f(x). */
 export interface UnaryBackward {
+  alpha?: number
+  beta?: number
   x: FloatArray
   y: FloatArray
   dy: FloatArray
@@ -436,64 +468,4 @@ export interface LstmBackward extends Omit<LstmForward, 'hn' | 'cn' | 'cache'> {
   dh0?: FloatArray
   dc0?: FloatArray
   dparameters: Partial<LstmParameters>
-}
-
-/**
- * A model frozen for inference: steps that follow each other, each [B, T, features] to [B, T, features], with the mask of
- * the run or of an embedding with `maskZero` beside them, which LSTMs and `lastStep` heed. `compilePlan`
- * copies the parameters into the back end's own layout, which `runPlan` of the same back end and target reads.
- */
-export type PlanStep =
-  | PlanLstm
-  | { kind: 'linear'; I: number; O: number; weight: FloatArray; bias?: FloatArray }
-  /** First step only: x is then an Int32Array of indices in [0, V), [B, T]. */
-  | { kind: 'embedding'; V: number; E: number; weight: FloatArray; maskZero: boolean }
-  | { kind: 'layerNorm'; F: number; gain?: FloatArray; shift?: FloatArray; eps: number }
-  | { kind: 'softmax'; log: boolean }
-  | { kind: 'unary'; function: Unary }
-  /** To the last step of each sequence that counts, zeros where none does; what follows has T = 1. */
-  | { kind: 'lastStep' }
-
-/** What becomes of the outputs of two directions: side by side, or one as wide as each. */
-export type DirectionMerge = 'concat' | 'sum' | 'mul' | 'average'
-
-/** An LSTM layer of one or two directions. The options are those of `LstmForward`. */
-export interface PlanLstm {
-  kind: 'lstm'
-  I: number
-  H: number
-  P: number
-  layerNorm: boolean
-  directions: readonly { reverse: boolean; variant?: LstmVariant; parameters: LstmParameters }[]
-  merge: DirectionMerge
-  /** False: the output is the final h of each direction, merged, and what follows has T = 1. */
-  returnSequences: boolean
-  /** Whether the output of a masked step is zero or repeats that of the step read before it. */
-  zeroMasked: boolean
-  zoneoutCell: number
-  zoneoutHidden: number
-  eps: number
-}
-
-/** Opaque but for the width of a sequence's state. */
-export interface CompiledPlan {
-  /** Floats of a sequence's state: for each LSTM step in order h of each direction, then c of each. */
-  stateWidth: number
-}
-
-/**
- * x      [B, T, features] or [B, T] indices;  y [B, T, outputs], or [B, outputs] after a lastStep
- * states [B, stateWidth]; the initial one default zeros, the final one written where given; they may be one array
- */
-export interface RunPlan {
-  plan: CompiledPlan
-  B: number
-  T: number
-  x: FloatArray | Int32Array
-  y: FloatArray
-  lengths?: Int32Array
-  /** [B, T], 0 where a step does not count */
-  mask?: Uint8Array
-  initialState?: FloatArray
-  finalState?: FloatArray
 }

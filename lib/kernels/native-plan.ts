@@ -8,12 +8,14 @@ import type {
   LstmParameters,
   LstmPass,
   LstmVariant,
+  PlanConv1d,
   PlanLstm,
   PlanStep,
   RunPlan,
   Unary,
 } from './contract.ts'
 import { type Sized, sizeSteps } from './plan-widths.ts'
+import type { Pool, WindowOptions } from './windows.ts'
 
 /** What the addon exports for plans. */
 export interface PlanAddon {
@@ -50,7 +52,20 @@ interface NativePlan extends CompiledPlan {
 }
 
 // native/plan/plan.h has the same numbers.
-const kinds = { lstm: 0, linear: 1, embedding: 2, layerNorm: 3, unary: 4, lastStep: 5, softmax: 6 }
+const kinds = {
+  lstm: 0,
+  linear: 1,
+  embedding: 2,
+  layerNorm: 3,
+  unary: 4,
+  lastStep: 5,
+  softmax: 6,
+  conv1d: 7,
+  pool1d: 8,
+  globalPool1d: 9,
+  flatten: 10,
+  reverse: 11,
+}
 const flags = {
   layerNorm: 1,
   peepholes: 2,
@@ -62,13 +77,17 @@ const flags = {
   lastOnly: 128,
   zeroMasked: 256,
   maskZero: 512,
+  countPadding: 1024,
 }
 const merges: readonly DirectionMerge[] = ['concat', 'sum', 'mul', 'average']
-const stepInts = 16
+const stepInts = 24
+const paddings = { valid: 0, same: -1, causal: -2 }
 const lineFloats = 16
 const unaryNames: readonly Unary[] = [
   ...['exp', 'log', 'sigmoid', 'tanh', 'relu', 'gelu', 'softplus', 'square', 'sqrt', 'abs', 'negate'],
+  ...['geluTanh', 'relu6', 'selu', 'softsign', 'silu', 'hardSilu', 'mish', 'leakyRelu', 'elu', 'hardSigmoid'],
 ] as Unary[]
+const poolNames: readonly Pool[] = ['max', 'average']
 
 // native/kernels.h has the same order.
 const activationNames: readonly ActivationName[] = [
@@ -98,8 +117,10 @@ interface Entry {
   projection?: number
   flags?: number
   function?: number
-  /** eps, zoneout of the cell, zoneout of h */
+  /** eps, zoneout of the cell, zoneout of h, alpha, beta */
   reals?: readonly number[]
+  windows?: WindowOptions
+  groups?: number
   sections: readonly (Section | undefined)[]
   /** Of each direction of an LSTM. */
   variants?: readonly (Section | undefined)[]
@@ -138,6 +159,11 @@ export function compileNativePlan(addon: PlanAddon, steps: readonly PlanStep[]):
       entry.function ?? 0,
     ])
     ints.set(new Int32Array(Float32Array.from(reals).buffer), 10)
+    if (entry.windows) {
+      const { size, stride, dilation, padding } = entry.windows
+      const zeros = typeof padding === 'number' ? padding : paddings[padding]
+      ints.set([size, stride, dilation, zeros, entry.groups ?? 1], 15)
+    }
     const append = (section: Section | undefined) => {
       const first = line
       section?.fill(weights.subarray(line * lineFloats, line * lineFloats + section.length))
@@ -146,7 +172,7 @@ export function compileNativePlan(addon: PlanAddon, steps: readonly PlanStep[]):
     }
     for (const [s, section] of entry.sections.entries()) ints[6 + s] = append(section)
     for (const [d, variant] of (entry.variants ?? []).entries())
-      ints[13 + d] = variant ? 1 + append(variant) : 0
+      ints[20 + d] = variant ? 1 + append(variant) : 0
   }
   return { stateWidth, program, weights }
 }
@@ -210,10 +236,27 @@ function entryOf(addon: PlanAddon, { step, input: I, output: O }: Sized): Entry 
     }
     case 'softmax':
       return { kind: kinds.softmax, flags: step.log ? flags.log : 0, sections: [] }
-    case 'unary':
-      return { kind: kinds.unary, function: unaryNames.indexOf(step.function), sections: [] }
+    case 'unary': {
+      const { alpha = 0, beta = 0 } = step
+      const index = unaryNames.indexOf(step.function)
+      return { kind: kinds.unary, function: index, reals: [0, 0, 0, alpha, beta], sections: [] }
+    }
+    case 'conv1d':
+      return conv1dEntry(addon, step)
+    case 'pool1d':
+      return {
+        kind: kinds.pool1d,
+        function: poolNames.indexOf(step.function),
+        flags: step.countPadding ? flags.countPadding : 0,
+        windows: { ...step, dilation: 1 },
+        sections: [],
+      }
+    case 'globalPool1d':
+      return { kind: kinds.globalPool1d, function: poolNames.indexOf(step.function), sections: [] }
+    case 'flatten':
+    case 'reverse':
     case 'lastStep':
-      return { kind: kinds.lastStep, sections: [] }
+      return { kind: kinds[step.kind], sections: [] }
   }
 }
 
@@ -250,6 +293,35 @@ function variantNumbers({ gate, cell, output, clip, coupledInputForget }: LstmVa
     beta,
   ])
   return Float32Array.of(...functions, clip, coupledInputForget ? 1 : 0)
+}
+
+/** Each group's part of the weight with its taps in the order of a window, [O / groups, size·width], packed as a linear's. */
+function conv1dEntry(addon: PlanAddon, step: PlanConv1d): Entry {
+  const { I, O, size, groups, weight, bias } = step
+  const width = I / groups
+  const shape = { I: size * width, O: O / groups }
+  const length = addon.linearPackedLength(shape)
+  const fill = (packed: Float32Array) => {
+    const taps = Float32Array.from(weight, (_, at) => {
+      const [o, k, i] = [Math.floor(at / (size * width)), Math.floor(at / width) % size, at % width]
+      return weight[(o * width + i) * size + k]
+    })
+    for (let group = 0; group < groups; group++) {
+      const own = taps.subarray(group * shape.O * shape.I, (group + 1) * shape.O * shape.I)
+      addon.linearPack({
+        ...shape,
+        weight: own,
+        packed: packed.subarray(group * length, (group + 1) * length),
+      })
+    }
+  }
+  return {
+    kind: kinds.conv1d,
+    flags: bias ? flags.bias : 0,
+    windows: step,
+    groups,
+    sections: [{ length: groups * length, fill }, copied(bias)],
+  }
 }
 
 function copied(array: FloatArray | undefined): Section | undefined {

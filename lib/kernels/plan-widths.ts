@@ -1,5 +1,9 @@
-/** How many features go into and come out of each step of a plan: most steps say, the others keep what they get. */
+/**
+ * How many features go into and come out of each step of a plan, and over how many time steps: most plan steps say their
+ * features, the others keep what they get.
+ */
 import type { PlanLstm, PlanStep } from './contract.ts'
+import { windowsOver } from './windows.ts'
 
 export interface Sized<S extends PlanStep = PlanStep> {
   step: S
@@ -15,7 +19,7 @@ export function sizeSteps(steps: readonly PlanStep[]): { sized: readonly Sized[]
   let width: number | undefined
   let stateWidth = 0
   const sized = steps.map((step, i) => {
-    const own = ownSize(step)
+    const own = step.kind === 'flatten' && width !== undefined ? flattened(steps, i, width) : ownSize(step)
     if (width === undefined && !own) {
       throw new RangeError(`compile: expected the first layer to have an input size, got ${step.kind}`)
     }
@@ -42,9 +46,58 @@ export function outputDirections({ merge, directions }: PlanLstm): number {
   return merge === 'concat' ? directions.length : 1
 }
 
-/** Whether what follows the step has T = 1. */
-export function endsSequence(step: PlanStep): boolean {
-  return step.kind === 'lastStep' || (step.kind === 'lstm' && !step.returnSequences)
+/**
+ * The time steps that a step makes of T.
+ *
+ * @throws {RangeError} if it cannot: no window fits, or a flatten makes other features than the next step asks for
+ */
+export function stepsAfter({ step, input, output }: Sized, T: number): number {
+  switch (step.kind) {
+    case 'conv1d':
+    case 'pool1d': {
+      const { S } = windowsOver(T, { dilation: 1, ...step })
+      if (S > 0 || T === 0) return S
+      throw new RangeError(`predict: no window of ${step.size} steps fits into ${T}`)
+    }
+    case 'flatten':
+      if (T * input === output) return 1
+      throw new RangeError(
+        `predict: the layer after Flatten expects ${output} features: ${output / input} steps of ${input}, got ${T} steps`,
+      )
+    default:
+      return endsInOneStep(step) ? 1 : T
+  }
+}
+
+/** Whether the step leaves one step of each sequence, and so none whose lengths could differ. */
+export function endsInOneStep(step: PlanStep): boolean {
+  if (step.kind === 'lstm') return !step.returnSequences
+  return step.kind === 'lastStep' || step.kind === 'globalPool1d' || step.kind === 'flatten'
+}
+
+/** Whether the step's output may have other steps than its input. */
+export function changesSteps(step: PlanStep): boolean {
+  return endsInOneStep(step) || step.kind === 'conv1d' || step.kind === 'pool1d'
+}
+
+/** The lengths that belong to a step's output. */
+export function lengthsAfter(step: PlanStep, lengths: Int32Array | undefined): Int32Array | undefined {
+  if (!lengths || endsInOneStep(step)) return undefined
+  if (step.kind !== 'conv1d' && step.kind !== 'pool1d') return lengths
+  return lengths.map((length) => (length === 0 ? 0 : windowsOver(length, { dilation: 1, ...step }).S))
+}
+
+/** A flatten has all features of a sequence, whose T is not known yet: as many as the next step with a size asks for. */
+function flattened(steps: readonly PlanStep[], i: number, input: number): { input: number; output: number } {
+  for (const next of steps.slice(i + 1)) {
+    const output = ownSize(next)?.input
+    if (output === undefined) continue
+    if (output % input === 0) return { input, output }
+    throw new RangeError(
+      `compile: expected the layer after Flatten to have a multiple of ${input} features, got ${output}`,
+    )
+  }
+  throw new RangeError('compile: expected a layer with an input size after Flatten')
 }
 
 function ownSize(step: PlanStep): { input: number; output: number } | undefined {
@@ -52,6 +105,7 @@ function ownSize(step: PlanStep): { input: number; output: number } | undefined 
     case 'lstm':
       return { input: step.I, output: outputDirections(step) * (step.P || step.H) }
     case 'linear':
+    case 'conv1d':
       return { input: step.I, output: step.O }
     case 'embedding':
       return { input: 1, output: step.E }

@@ -12,7 +12,7 @@ export interface EmbeddingOptions {
   embeddingSize: number
   /** A symbol whose vector starts at zero and gets no gradient. */
   paddingIndex?: number
-  /** Steps with index 0 do not count in what follows (a mask, as Keras' `mask_zero`); default false. */
+  /** Makes a mask in which steps of symbol 0 do not count, as Keras's mask_zero; default false. */
   maskZero?: boolean
   /** Of the initial values; default: the ambient stream. */
   seed?: number
@@ -58,8 +58,9 @@ export class Embedding extends Layer {
     return embedding(indices, this.weight, { paddingIndex: this.#options.paddingIndex })
   }
 
-  override computeMask(indices: Tensor, mask?: Uint8Array): Uint8Array | undefined {
-    return this.#options.maskZero ? Uint8Array.from(indices.array, (index) => (index === 0 ? 0 : 1)) : mask
+  /** With `maskZero` the mask of the indices that are not 0, whatever mask they have. */
+  override computeMask({ array }: Tensor, mask?: Uint8Array): Uint8Array | undefined {
+    return this.#options.maskZero ? Uint8Array.from(array, (index) => Number(index !== 0)) : mask
   }
 
   override freeze(): readonly PlanStep[] {

@@ -6,6 +6,19 @@ import { Parameter, sizeOf } from '../tensor.ts'
 
 export type FloatDataType = 'float32' | 'float64'
 
+let areValuesDrawn = true
+
+/** Runs `make` with an `Initialiser` that leaves parameters at zero: for models whose values come from a file. */
+export function withoutInitialValues<T>(make: () => T): T {
+  const before = areValuesDrawn
+  areValuesDrawn = false
+  try {
+    return make()
+  } finally {
+    areValuesDrawn = before
+  }
+}
+
 /** Allocates parameters of one data type from one stream of random numbers. */
 export class Initialiser {
   readonly #dataType: FloatDataType
@@ -24,6 +37,7 @@ export class Initialiser {
   /** U(-bound, bound) */
   uniform(shape: readonly number[], bound: number): Parameter {
     const array = this.#allocate(sizeOf(shape))
+    if (!areValuesDrawn) return new Parameter(shape, array)
     for (let i = 0; i < array.length; i++) array[i] = this.#random.uniform(-bound, bound)
     return new Parameter(shape, array, false)
   }
@@ -31,17 +45,21 @@ export class Initialiser {
   /** N(0, 1) */
   normal(shape: readonly number[]): Parameter {
     const array = this.#allocate(sizeOf(shape))
+    if (!areValuesDrawn) return new Parameter(shape, array)
     for (let i = 0; i < array.length; i++) array[i] = this.#random.normal()
     return new Parameter(shape, array, false)
   }
 
   /** ln U(1, high): forget biases whose time constants are spread up to `high`. */
   logUniform(array: FloatArray, high: number): void {
+    if (!areValuesDrawn) return
     for (let i = 0; i < array.length; i++) array[i] = Math.log(this.#random.uniform(1, high))
   }
 
   /** [rows, columns] with orthonormal columns, columns ≤ rows, uniformly distributed (Saxe et al. 2014). */
   orthogonal([rows, columns]: readonly [rows: number, columns: number]): Parameter {
+    const array = this.#allocate(rows * columns)
+    if (!areValuesDrawn) return new Parameter([rows, columns], array)
     const basis: Float64Array[] = []
     while (basis.length < columns) {
       const vector = Float64Array.from({ length: rows }, () => this.#random.normal())
@@ -54,7 +72,6 @@ export class Initialiser {
       const length = norm(vector)
       basis.push(vector.map((each) => each / length))
     }
-    const array = this.#allocate(rows * columns)
     for (let j = 0; j < columns; j++) for (let i = 0; i < rows; i++) array[i * columns + j] = basis[j][i]
     return new Parameter([rows, columns], array, false)
   }

@@ -8,7 +8,10 @@ export type State = unknown
 export interface ForwardOptions {
   /** Valid steps of each sequence of the batch; the rest is padding. Default: all. */
   lengths?: Int32Array
-  /** B·T bytes, 0 where a step does not count; recurrent layers pass over it. Default: all within `lengths` count. */
+  /**
+   * [B·T], 0 where a step does not count: such steps may be anywhere, where those that `lengths` leaves out are at the end.
+   * An LSTM keeps its state there. Default: all that `lengths` allows count.
+   */
   mask?: Uint8Array
   /** The state a previous call returned; `null` starts from zeros and asks for the state in return. */
   state?: State
@@ -22,6 +25,10 @@ export interface Output {
 /** Anything with a `forward` is a model; layers found in its fields are its parameters. */
 export interface Model {
   forward(x: Tensor, options?: ForwardOptions): Tensor | Output
+  /** The mask that belongs to the output. Absent: the same, if the output has the same B and T, else none. */
+  computeMask?(x: Tensor, mask?: Uint8Array, options?: ForwardOptions): Uint8Array | undefined
+  /** The lengths that belong to the output. Absent: the same. */
+  computeLengths?(lengths: Int32Array): Int32Array
 }
 
 /** Parameters plus a forward made of operations. */
@@ -31,6 +38,10 @@ export abstract class Layer implements Model {
 
   abstract forward(x: Tensor, options?: ForwardOptions): Tensor | Output
 
+  computeMask?(x: Tensor, mask?: Uint8Array, options?: ForwardOptions): Uint8Array | undefined
+
+  computeLengths?(lengths: Int32Array): Int32Array
+
   /** This layer's own parameters under their PyTorch names: by default its fields that are parameters. */
   parameters(): Iterable<[name: string, parameter: Parameter]> {
     return ownParameters(this)
@@ -39,16 +50,6 @@ export abstract class Layer implements Model {
   /** What lies inside this layer, under the path it has in parameter names: by default its fields. */
   children(): Iterable<[path: string, child: object]> {
     return ownChildren(this)
-  }
-
-  /**
-   * The mask of this layer's output: by default that of its input. A layer that makes one, or whose output has other steps,
-   * says so here.
-   *
-   * @param x what `forward` gets
-   */
-  computeMask(_x: Tensor, mask?: Uint8Array): Uint8Array | undefined {
-    return mask
   }
 
   /**

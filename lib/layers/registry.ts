@@ -1,6 +1,8 @@
 /** From what `config()` returned back to a layer, for files. */
 import { describe, nearestName } from '../errors.ts'
-import { Activation, type ActivationKind } from './activation.ts'
+import type { Pool1dOptions } from '../operations/windows.ts'
+import { Activation, type ActivationKind, type ActivationNumbers } from './activation.ts'
+import { Conv1d, type Conv1dLayerOptions } from './convolution.ts'
 import { Dropout, type DropoutOptions } from './dropout.ts'
 import { Embedding, type EmbeddingOptions } from './embedding.ts'
 import { LastStep } from './last-step.ts'
@@ -10,23 +12,48 @@ import { LSTM, type LSTMOptions } from './lstm.ts'
 import { LSTMCell } from './lstm-cell.ts'
 import type { LSTMCellOptions } from './lstm-parameters.ts'
 import { LayerNorm, type LayerNormOptions } from './normalization.ts'
+import {
+  AveragePool1d,
+  type AveragePool1dOptions,
+  GlobalAveragePool1d,
+  GlobalMaxPool1d,
+  MaxPool1d,
+} from './pooling.ts'
 import { Sequential } from './sequential.ts'
+import { Flatten, Masking, type MaskingOptions, Reverse, TimeDistributed } from './steps.ts'
 
 /** Constructors check the options, which come from a file; the casts only say which options they expect. */
 const builders: Record<string, (options: object) => Layer> = {
-  Activation: (options) => new Activation((options as { kind: ActivationKind }).kind),
+  Activation: (options) => {
+    const { kind, ...numbers } = options as { kind: ActivationKind } & ActivationNumbers
+    return new Activation(kind, numbers)
+  },
+  AveragePool1d: (options) => new AveragePool1d(options as AveragePool1dOptions),
+  Conv1d: (options) => new Conv1d(options as Conv1dLayerOptions),
   Dropout: (options) => new Dropout(options as DropoutOptions),
   Embedding: (options) => new Embedding(options as EmbeddingOptions),
+  Flatten: () => new Flatten(),
+  GlobalAveragePool1d: () => new GlobalAveragePool1d(),
+  GlobalMaxPool1d: () => new GlobalMaxPool1d(),
   LastStep: () => new LastStep(),
   LayerNorm: (options) => new LayerNorm(options as LayerNormOptions),
   Linear: (options) => new Linear(options as LinearOptions),
   LSTM: (options) => new LSTM(options as LSTMOptions),
   LSTMCell: (options) => new LSTMCell(options as LSTMCellOptions),
+  Masking: (options) => new Masking(options as MaskingOptions),
+  MaxPool1d: (options) => new MaxPool1d(options as Pool1dOptions),
+  Reverse: () => new Reverse(),
   Sequential: (options) => {
     const { layers } = options as { layers: readonly LayerConfig[] }
     if (!Array.isArray(layers))
       throw new TypeError(`Sequential: expected layers in an array, got ${describe(layers)}`)
     return new Sequential(layers.map(layerFromConfig))
+  },
+  TimeDistributed: (options) => {
+    const { layer } = options as { layer: LayerConfig }
+    if (layer === null || typeof layer !== 'object')
+      throw new TypeError(`TimeDistributed: expected the configuration of a layer, got ${describe(layer)}`)
+    return new TimeDistributed(layerFromConfig(layer))
   },
 }
 

@@ -3,9 +3,12 @@ import type { PlanStep } from '../kernels/contract.ts'
 import type { Tensor } from '../tensor.ts'
 import { type ForwardOptions, Layer, type LayerConfig, type Model, type Output } from './layer.ts'
 
+/** What goes from layer to layer beside x. */
+type Passed = Pick<ForwardOptions, 'lengths' | 'mask'>
+
 /**
  * Runs its layers in order, each on what the one before returned (its `.output` where it returns a state too). Every
- * layer gets `lengths`, the `mask` as the layers before left it, and its own part of `state`. Parameters are named as in torch.nn.Sequential:
+ * layer gets `lengths` and `mask` as the layers before it left them, and its own part of `state`. Parameters are named as in torch.nn.Sequential:
  * `0.weight_ih_l0`, `2.weight`.
  */
 export class Sequential extends Layer {
@@ -30,8 +33,8 @@ export class Sequential extends Layer {
     return options.state !== undefined ? { output, state } : output
   }
 
-  /** Besides output and state the mask that goes with the output: layers inside may make and end masks. */
-  #run(x: Tensor, { lengths, mask, state }: ForwardOptions): Output & { mask: Uint8Array | undefined } {
+  /** The mask of the output is known once the layers have run: a Sequential inside another one hands it on. */
+  #run(x: Tensor, { lengths, mask, state }: ForwardOptions): Output & Passed {
     const isStateful = state !== undefined
     if (state && !(Array.isArray(state) && state.length === this.layers.length)) {
       throw new TypeError(
@@ -47,20 +50,25 @@ export class Sequential extends Layer {
       if (lengths) given.lengths = lengths
       if (mask) given.mask = mask
       if (isStateful) given.state = before[i] ?? null
+      const input = output
       if (layer instanceof Sequential) {
-        const result = layer.#run(output, given)
-        output = result.output
-        mask = result.mask
-        after.push(result.state)
+        const inner = layer.#run(input, given)
+        ;({ output, lengths, mask } = inner)
+        after.push(inner.state)
         continue
       }
-      if (layer instanceof Layer) mask = layer.computeMask(output, mask)
-      const result = layer.forward(output, given)
+      const result = layer.forward(input, given)
       const isPair = 'output' in result
       output = isPair ? result.output : result
       after.push(isPair ? result.state : null)
+      mask = layer.computeMask
+        ? layer.computeMask(input, mask, given)
+        : keepsSteps(input, output)
+          ? mask
+          : undefined
+      if (lengths && layer.computeLengths) lengths = layer.computeLengths(lengths)
     }
-    return { output, state: after, mask }
+    return { output, state: after, lengths, mask }
   }
 
   override *children(): Iterable<[path: string, child: object]> {
@@ -86,4 +94,8 @@ export class Sequential extends Layer {
     })
     return { type: 'Sequential', layers }
   }
+}
+
+function keepsSteps({ shape: before }: Tensor, { shape: after }: Tensor): boolean {
+  return after.length > 2 && after[0] === before[0] && after[1] === before[1]
 }

@@ -95,13 +95,14 @@ export function minimum(a: Operand, b: Operand): Tensor {
   return binary('minimum', a, b)
 }
 
-function unary(kind: Unary, x: Tensor): Tensor {
+/** y = f(x) for any function of the kernels; `alpha` and `beta` are for those that have them. */
+export function unary(kind: Unary, x: Tensor, alpha = 0, beta = 0): Tensor {
   const [xs] = floats(kind, x)
   const kernels = kernelsFor(xs)
   const y = outputBuffer(xs, xs.length)
-  kernels.unaryForward(kind, xs, y)
+  kernels.unaryForward(kind, xs, y, alpha, beta)
   return recordOne(kind, [x], x.shape, y, (dy, gradientOf) => {
-    kernels.unaryBackward(kind, { x: xs, y, dy, dx: gradientOf(x)! })
+    kernels.unaryBackward(kind, { x: xs, y, dy, dx: gradientOf(x)!, alpha, beta })
   })
 }
 

@@ -158,7 +158,7 @@ export function broadcastTo(x: Tensor, shape: readonly number[]): Tensor {
 }
 
 /** Where the elements of a result lie in their source: element [i, j, ...] at offset + i·strides[0] + ... */
-interface View {
+export interface View {
   shape: readonly number[]
   strides: readonly number[]
   offset: number
@@ -191,7 +191,10 @@ function copyView(name: string, x: Tensor, view: View, shape: readonly number[])
 }
 
 /** Visits the rows (last axis) of a view: `start` in the source, `position` in the result, `count` elements. */
-function eachRow(view: View, visit: (row: { start: number; position: number; count: number }) => void): void {
+export function eachRow(
+  view: View,
+  visit: (row: { start: number; position: number; count: number }) => void,
+): void {
   const count = view.shape.at(-1) ?? 1
   const rows = sizeOf(view.shape.slice(0, -1))
   for (let row = 0; row < rows; row++) {
@@ -217,7 +220,7 @@ function addRow(
   for (let i = 0; i < count; i++) y[yStart + i * yStride] += x[xStart + i]
 }
 
-function stridesOf(shape: readonly number[]): number[] {
+export function stridesOf(shape: readonly number[]): number[] {
   return shape.map((_, axis) => sizeOf(shape.slice(axis + 1)))
 }
 

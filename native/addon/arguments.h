@@ -75,6 +75,13 @@ class Arguments {
     return array<std::int32_t, napi_int32_array>(name, length, "Int32Array");
   }
 
+  std::uint8_t* optional_bytes(const char* name, std::size_t length) const {
+    return array<std::uint8_t, napi_uint8_array>(name, length, "Uint8Array");
+  }
+
+  // Absent counts as 0.
+  float optional_real(const char* name) const { return object_.Get(name).IsUndefined() ? 0 : real(name); }
+
   [[noreturn]] void fail(const char* name, const std::string& expected, const std::string& got) const {
     throw Napi::TypeError::New(
         object_.Env(), std::string(place_) + ": expected " + name + " to be " + expected + ", got " + got);

@@ -86,5 +86,6 @@ void export_dense(Napi::Env env, Napi::Object exports);
 void export_elementwise(Napi::Env env, Napi::Object exports);
 void export_lstm(Napi::Env env, Napi::Object exports);
 void export_plan(Napi::Env env, Napi::Object exports);
+void export_windows(Napi::Env env, Napi::Object exports);
 
 }  // namespace lstm_native

@@ -8,8 +8,10 @@ namespace lstm_native {
 namespace {
 
 // In the order of the enums of kernels.h.
-const char* const kUnaryNames[] = {"exp",      "log",    "sigmoid", "tanh", "relu",  "gelu",
-                                   "softplus", "square", "sqrt",    "abs",  "negate"};
+const char* const kUnaryNames[] = {"exp",       "log",    "sigmoid",    "tanh", "relu",     "gelu",
+                                   "softplus",  "square", "sqrt",       "abs",  "negate",   "geluTanh",
+                                   "relu6",     "selu",   "softsign",   "silu", "hardSilu", "mish",
+                                   "leakyRelu", "elu",    "hardSigmoid"};
 const char* const kBinaryNames[] = {"add", "subtract", "multiply", "divide", "maximum", "minimum"};
 const char* const kReductionNames[] = {"sum", "maxAbs"};
 
@@ -34,12 +36,18 @@ std::vector<float*> array_arguments(const Napi::CallbackInfo& info, const char* 
   return arrays;
 }
 
+// An argument that may be left out.
+float optional_number(const Napi::CallbackInfo& info, std::size_t index) {
+  return info.Length() > index && info[index].IsNumber() ? info[index].As<Napi::Number>().FloatValue() : 0;
+}
+
 void unary_forward(const Napi::CallbackInfo& info) {
   const Unary kind = kind_argument<Unary>(info, "unaryForward", kUnaryNames);
   std::size_t n = 0;
   const std::vector<float*> arrays = array_arguments(info, "unaryForward", 1, 2, &n);
+  const UnaryNumbers numbers = {optional_number(info, 3), optional_number(info, 4)};
   const Call call(info);
-  call.kernels.unary_forward(call.context, kind, n, arrays[0], arrays[1]);
+  call.kernels.unary_forward(call.context, kind, numbers, n, arrays[0], arrays[1]);
 }
 
 void unary_backward(const Napi::CallbackInfo& info) {
@@ -52,6 +60,7 @@ void unary_backward(const Napi::CallbackInfo& info) {
   args.y = a.floats("y", args.n);
   args.dy = a.floats("dy", args.n);
   args.dx = a.floats("dx", args.n);
+  args.numbers = {a.optional_real("alpha"), a.optional_real("beta")};
   const Call call(info);
   call.kernels.unary_backward(call.context, kind, args);
 }

@@ -98,8 +98,11 @@ void run(const Napi::CallbackInfo& info) {
     arguments.x = optional_array<float>(info, 4, napi_float32_array, rows * first.input);
     if (arguments.x == nullptr) refuse(info, "expected x");
   }
-  arguments.y =
-      optional_array<float>(info, 5, napi_float32_array, plan_output_length(plan, arguments.B, arguments.T));
+  const int steps = plan_output_steps(plan, arguments.T);
+  if (steps < 0)
+    refuse(info, "a step of the plan cannot take " + std::to_string(arguments.T) + " time steps");
+  const std::size_t outputs = area(arguments.B, steps) * plan.steps[plan.count - 1].output;
+  arguments.y = optional_array<float>(info, 5, napi_float32_array, outputs);
   arguments.lengths = optional_array<std::int32_t>(info, 6, napi_int32_array, arguments.B);
   for (int b = 0; arguments.lengths != nullptr && b < arguments.B; b++) {
     if (arguments.lengths[b] < 0 || arguments.lengths[b] > arguments.T)

@@ -21,6 +21,15 @@ static double gelu_derivative(double x) {
   const double density = 0.39894228040143267794 * ::exp(-0.5 * x * x);
   return normal_cumulative(x) + x * density;
 }
+// x·σ(u) with u = 2·√(2/π)·(x + 0.044715·x³): what x/2·(1 + tanh(u/2)) is, without its loss of digits.
+static double gelu_tanh_sigmoid(double x) {
+  return 1 / (1 + ::exp(-1.5957691216057308 * (x + 0.044715 * x * x * x)));
+}
+static double gelu_tanh(double x) { return x * gelu_tanh_sigmoid(x); }
+static double gelu_tanh_derivative(double x) {
+  const double p = gelu_tanh_sigmoid(x);
+  return p + x * p * (1 - p) * 1.5957691216057308 * (1 + 0.134145 * x * x);
+}
 // log(1 + exp(x)) without overflow for large x or loss of digits for small.
 static double softplus(double x) { return (x > 0 ? x : 0) + ::log1p(::exp(-::fabs(x))); }
 
@@ -90,6 +99,102 @@ struct Negate {
   static constexpr double kCost = kCheap;
   static BRICK_MEMBER V value(V x) { return mul(set(-1.0f), x); }
   static BRICK_MEMBER V derivative(V, V) { return set(-1.0f); }
+};
+
+struct GeluTanh {
+  static constexpr double kCost = kLibrary;
+  static BRICK_MEMBER V value(V x) { return each_lane<gelu_tanh>(x); }
+  static BRICK_MEMBER V derivative(V x, V) { return each_lane<gelu_tanh_derivative>(x); }
+};
+
+// The operands of min and max are in the order that lets a NaN in x through.
+BRICK V clamp(V x, float low, float high) { return min(set(high), max(set(low), x)); }
+
+// `inside` where low < x < high, else 0.
+BRICK V between(V x, float low, float high, V inside) {
+  return select(less(set(low), x), select(less(x, set(high)), inside, zero()), zero());
+}
+
+struct Relu6 {
+  static constexpr double kCost = kCheap;
+  static BRICK_MEMBER V value(V x) { return clamp(x, 0, 6); }
+  static BRICK_MEMBER V derivative(V x, V) { return between(x, 0, 6, set(1.0f)); }
+};
+
+struct LeakyRelu {
+  static constexpr double kCost = kCheap;
+  V alpha;
+  BRICK_MEMBER V value(V x) const { return select(less(x, zero()), mul(alpha, x), x); }
+  BRICK_MEMBER V derivative(V x, V) const { return select(less(x, zero()), alpha, set(1.0f)); }
+};
+
+struct Elu {
+  static constexpr double kCost = kActivation;
+  V alpha;
+  BRICK_MEMBER V value(V x) const { return select(less(x, zero()), mul(alpha, expm1(x)), x); }
+  BRICK_MEMBER V derivative(V x, V y) const { return select(less(x, zero()), add(y, alpha), set(1.0f)); }
+};
+
+// The fixed point of Klambauer et al. 2017.
+struct Selu {
+  static constexpr double kCost = kActivation;
+  static constexpr float kScale = 1.0507009873554805f, kDepth = 1.0507009873554805f * 1.6732632423543772f;
+  static BRICK_MEMBER V value(V x) {
+    return select(less(x, zero()), mul(set(kDepth), expm1(x)), mul(set(kScale), x));
+  }
+  static BRICK_MEMBER V derivative(V x, V y) {
+    return select(less(x, zero()), add(y, set(kDepth)), set(kScale));
+  }
+};
+
+struct Softsign {
+  static constexpr double kCost = kCheap;
+  static BRICK_MEMBER V value(V x) { return div(x, add(set(1.0f), abs(x))); }
+  static BRICK_MEMBER V derivative(V x, V) {
+    const V rest = div(set(1.0f), add(set(1.0f), abs(x)));
+    return mul(rest, rest);
+  }
+};
+
+struct HardSigmoid {
+  static constexpr double kCost = kCheap;
+  V alpha, beta;
+  BRICK_MEMBER V value(V x) const { return clamp(fma(alpha, x, beta), 0, 1); }
+  BRICK_MEMBER V derivative(V, V y) const { return between(y, 0, 1, alpha); }
+};
+
+struct Silu {
+  static constexpr double kCost = kActivation;
+  static BRICK_MEMBER V value(V x) { return mul(x, sigmoid(x)); }
+  static BRICK_MEMBER V derivative(V x, V) {
+    const V p = sigmoid(x);
+    return mul(p, fma(x, sub(set(1.0f), p), set(1.0f)));
+  }
+};
+
+// x·min(max(x + 3, 0), 6) / 6: the sum is exact where it cancels.
+struct HardSilu {
+  static constexpr double kCost = kCheap;
+  static BRICK_MEMBER V value(V x) { return div(mul(x, clamp(add(x, set(3.0f)), 0, 6)), set(6.0f)); }
+  static BRICK_MEMBER V derivative(V x, V) {
+    const V inside = between(x, -3, 3, fma(x, set(1.0f / 3), set(0.5f)));
+    return select(less(x, set(3.0f)), inside, set(1.0f));
+  }
+};
+
+// tanh(ln(1 + e)) = ((1 + e)² - 1) / ((1 + e)² + 1) with e = exp(x); from x = 20 on it is 1.
+struct Mish {
+  static constexpr double kCost = kActivation;
+  static BRICK_MEMBER V ratio(V x) {
+    const V e = exp(min(set(20.0f), x));
+    const V rest = mul(e, add(e, set(2.0f)));
+    return div(rest, add(rest, set(2.0f)));
+  }
+  static BRICK_MEMBER V value(V x) { return mul(x, ratio(x)); }
+  static BRICK_MEMBER V derivative(V x, V) {
+    const V t = ratio(x);
+    return fma(mul(x, fnma(t, t, set(1.0f))), sigmoid(x), t);
+  }
 };
 
 }  // namespace lstm_native::LSTM_TARGET

@@ -5,20 +5,22 @@ namespace lstm_native::LSTM_TARGET {
 
 template <typename Function>
 struct UnaryForward {
+  Function function;
   const float* x;
   float* y;
   template <typename Lanes>
   BRICK_MEMBER void at(std::size_t i, Lanes lanes) const {
-    lanes.put(y + i, Function::value(lanes.get(x + i)));
+    lanes.put(y + i, function.value(lanes.get(x + i)));
   }
 };
 
 template <typename Function>
 struct UnaryBackward {
+  Function function;
   UnaryBackwardArgs args;
   template <typename Lanes>
   BRICK_MEMBER void at(std::size_t i, Lanes lanes) const {
-    const V derivative = Function::derivative(lanes.get(args.x + i), lanes.get(args.y + i));
+    const V derivative = function.derivative(lanes.get(args.x + i), lanes.get(args.y + i));
     lanes.put(args.dx + i, fma(lanes.get(args.dy + i), derivative, lanes.get(args.dx + i)));
   }
 };
@@ -26,6 +28,7 @@ struct UnaryBackward {
 // Both passes of a call: exactly one of the two is given.
 struct UnaryCall {
   const Context* context;
+  UnaryNumbers numbers;
   std::size_t n;
   const float* x;
   float* y;
@@ -33,15 +36,16 @@ struct UnaryCall {
 };
 
 template <typename Function>
-static void run_unary(const UnaryCall& call) {
+static void run_unary(const UnaryCall& call, Function function = {}) {
   if (call.backward != nullptr) {
-    elementwise(*call.context, call.n, Function::kCost, UnaryBackward<Function>{*call.backward});
+    elementwise(*call.context, call.n, Function::kCost, UnaryBackward<Function>{function, *call.backward});
   } else {
-    elementwise(*call.context, call.n, Function::kCost, UnaryForward<Function>{call.x, call.y});
+    elementwise(*call.context, call.n, Function::kCost, UnaryForward<Function>{function, call.x, call.y});
   }
 }
 
 static void dispatch_unary(Unary kind, const UnaryCall& call) {
+  const float alpha = call.numbers.alpha, beta = call.numbers.beta;
   switch (kind) {
     case Unary::exp:
       return run_unary<Exp>(call);
@@ -65,22 +69,43 @@ static void dispatch_unary(Unary kind, const UnaryCall& call) {
       return run_unary<Abs>(call);
     case Unary::negate:
       return run_unary<Negate>(call);
+    case Unary::gelu_tanh:
+      return run_unary<GeluTanh>(call);
+    case Unary::relu6:
+      return run_unary<Relu6>(call);
+    case Unary::selu:
+      return run_unary<Selu>(call);
+    case Unary::softsign:
+      return run_unary<Softsign>(call);
+    case Unary::silu:
+      return run_unary<Silu>(call);
+    case Unary::hard_silu:
+      return run_unary<HardSilu>(call);
+    case Unary::mish:
+      return run_unary<Mish>(call);
+    case Unary::leaky_relu:
+      return run_unary(call, LeakyRelu{set(alpha)});
+    case Unary::elu:
+      return run_unary(call, Elu{set(alpha)});
+    case Unary::hard_sigmoid:
+      return run_unary(call, HardSigmoid{set(alpha), set(beta)});
   }
 }
 
-static void unary_forward(const Context& context, Unary kind, std::size_t n, const float* x, float* y) {
-  dispatch_unary(kind, {&context, n, x, y, nullptr});
+static void unary_forward(const Context& context, Unary kind, UnaryNumbers numbers, std::size_t n,
+                          const float* x, float* y) {
+  dispatch_unary(kind, {&context, numbers, n, x, y, nullptr});
 }
 
 static void unary_backward(const Context& context, Unary kind, const UnaryBackwardArgs& args) {
-  dispatch_unary(kind, {&context, args.n, nullptr, nullptr, &args});
+  dispatch_unary(kind, {&context, args.numbers, args.n, nullptr, nullptr, &args});
 }
 
 // exp, sigmoid and tanh alone, on the calling thread.
 static void activation(Unary kind, std::size_t n, const float* x, float* y) {
-  if (kind == Unary::exp) each_vector(UnaryForward<Exp>{x, y}, 0, n);
-  if (kind == Unary::sigmoid) each_vector(UnaryForward<Sigmoid>{x, y}, 0, n);
-  if (kind == Unary::tanh) each_vector(UnaryForward<Tanh>{x, y}, 0, n);
+  if (kind == Unary::exp) each_vector(UnaryForward<Exp>{{}, x, y}, 0, n);
+  if (kind == Unary::sigmoid) each_vector(UnaryForward<Sigmoid>{{}, x, y}, 0, n);
+  if (kind == Unary::tanh) each_vector(UnaryForward<Tanh>{{}, x, y}, 0, n);
 }
 
 struct Add {

@@ -5,17 +5,6 @@
 
 namespace lstm_native::LSTM_TARGET {
 
-constexpr float kSeluScale = 1.0507009873554805f, kSeluAlpha = 1.6732632423543772f;
-
-// tanh(ln(1 + exp(x))) = (e² + 2e) / (e² + 2e + 2), e = exp(x); 1 from x = 20 on
-BRICK V mish_gate(V x) {
-  const V e = exp(min(set(20.0f), x));
-  const V w = mul(e, add(e, set(2.0f)));
-  return div(w, add(w, set(2.0f)));
-}
-
-BRICK V softsign_divisor(V x) { return add(set(1.0f), abs(x)); }
-
 NOINLINE V activate(const LstmActivation& function, V x) {
   const V alpha = set(function.alpha), beta = set(function.beta);
   switch (function.kind) {
@@ -34,25 +23,25 @@ NOINLINE V activate(const LstmActivation& function, V x) {
     case Activation::exponential:
       return exp(x);
     case Activation::softsign:
-      return div(x, softsign_divisor(x));
+      return Softsign::value(x);
     case Activation::silu:
-      return div(x, add(set(1.0f), exp(sub(zero(), x))));
+      return Silu::value(x);
     case Activation::mish:
-      return mul(x, mish_gate(x));
+      return Mish::value(x);
     case Activation::selu:
-      return mul(set(kSeluScale), select(less(x, zero()), mul(set(kSeluAlpha), expm1(x)), x));
+      return Selu::value(x);
     case Activation::elu:
-      return select(less(x, zero()), mul(alpha, expm1(x)), x);
+      return Elu{alpha}.value(x);
     case Activation::affine:
       return fma(alpha, x, beta);
     case Activation::leaky_relu:
-      return select(less(x, zero()), mul(alpha, x), x);
+      return LeakyRelu{alpha}.value(x);
     case Activation::thresholded_relu:
       return select(less(x, alpha), zero(), x);
     case Activation::scaled_tanh:
       return mul(alpha, tanh(mul(beta, x)));
     case Activation::hard_sigmoid:
-      return max(zero(), min(set(1.0f), fma(alpha, x, beta)));
+      return HardSigmoid{alpha, beta}.value(x);
   }
   return x;
 }
@@ -76,23 +65,19 @@ NOINLINE V activation_slope(const LstmActivation& function, V x, V y) {
     case Activation::exponential:
       return y;
     case Activation::softsign:
-      return div(one, mul(softsign_divisor(x), softsign_divisor(x)));
-    case Activation::silu: {
-      const V s = sigmoid(x);
-      return fma(mul(x, s), sub(one, s), s);
-    }
-    case Activation::mish: {
-      const V t = mish_gate(x);
-      return fma(mul(x, fnma(t, t, one)), sigmoid(x), t);
-    }
+      return Softsign::derivative(x, y);
+    case Activation::silu:
+      return Silu::derivative(x, y);
+    case Activation::mish:
+      return Mish::derivative(x, y);
     case Activation::selu:
-      return select(less(x, zero()), add(y, set(kSeluScale * kSeluAlpha)), set(kSeluScale));
+      return Selu::derivative(x, y);
     case Activation::elu:
-      return select(less(x, zero()), add(y, alpha), one);
+      return Elu{alpha}.derivative(x, y);
     case Activation::affine:
       return alpha;
     case Activation::leaky_relu:
-      return select(less(x, zero()), alpha, one);
+      return LeakyRelu{alpha}.derivative(x, y);
     case Activation::thresholded_relu:
       return select(less(x, alpha), zero(), one);
     case Activation::scaled_tanh: {
@@ -100,7 +85,7 @@ NOINLINE V activation_slope(const LstmActivation& function, V x, V y) {
       return mul(mul(alpha, beta), fnma(t, t, one));
     }
     case Activation::hard_sigmoid:
-      return select(less(zero(), y), select(less(y, one), alpha, zero()), zero());
+      return HardSigmoid{alpha, beta}.derivative(x, y);
   }
   return one;
 }

@@ -4,6 +4,7 @@
 
 #include "../arena.h"
 #include "steps.h"
+#include "time_axis.h"
 
 namespace lstm_native {
 namespace {
@@ -28,9 +29,18 @@ void section_lengths(const Kernels& kernels, const PlanStep& step, std::size_t l
       lengths[0] = has(step, kGainFlag) ? output : 0;
       lengths[1] = has(step, kBiasFlag) ? output : 0;
       break;
+    case PlanKind::conv1d:
+      lengths[0] = step.groups * kernels.linear_packed_length(step.size * (step.input / step.groups),
+                                                              step.output / step.groups);
+      lengths[1] = has(step, kBiasFlag) ? output : 0;
+      break;
     case PlanKind::unary:
     case PlanKind::last_step:
     case PlanKind::softmax:
+    case PlanKind::pool1d:
+    case PlanKind::global_pool1d:
+    case PlanKind::flatten:
+    case PlanKind::reverse:
       break;
   }
 }
@@ -74,16 +84,17 @@ void run_layer_norm(const Kernels& kernels, const Context& context, const Plan& 
   kernels.layer_norm_forward(context, args);
 }
 
-void run_last_step(const PlanStep& step, const Flow& flow, const float* x, float* y) {
-  const std::size_t F = step.output;
-  for (int b = 0; b < flow.run.B; b++, y += F) {
-    const int length = last_end(flow, b);
-    if (length == 0) {
-      std::memset(y, 0, sizeof(float) * F);
-    } else {
-      std::memcpy(y, x + (static_cast<std::size_t>(b) * flow.T + length - 1) * F, sizeof(float) * F);
-    }
-  }
+bool may_change_features(const PlanStep& step) {
+  return is(step, PlanKind::linear) || is(step, PlanKind::embedding) || is(step, PlanKind::conv1d) ||
+         is(step, PlanKind::flatten);
+}
+
+// The largest number that the step's function may have.
+std::int32_t last_function(const PlanStep& step) {
+  if (is(step, PlanKind::unary)) return static_cast<std::int32_t>(Unary::hard_sigmoid);
+  if (is(step, PlanKind::lstm)) return static_cast<std::int32_t>(Merge::average);
+  const bool pools = is(step, PlanKind::pool1d) || is(step, PlanKind::global_pool1d);
+  return pools ? static_cast<std::int32_t>(Pool::average) : 0;
 }
 
 }  // namespace
@@ -93,7 +104,7 @@ std::string check_plan(const Kernels& kernels, const Plan& plan) {
   for (int i = 0; i < plan.count; i++) {
     const PlanStep& step = plan.steps[i];
     const std::string place = "step " + std::to_string(i);
-    if (step.kind < 0 || step.kind > static_cast<std::int32_t>(PlanKind::softmax))
+    if (step.kind < 0 || step.kind > static_cast<std::int32_t>(PlanKind::reverse))
       return place + " is of no known kind";
     if (step.input <= 0 || step.output <= 0 || step.hidden < 0 || step.projection < 0)
       return place + " has no size";
@@ -114,12 +125,16 @@ std::string check_plan(const Kernels& kernels, const Plan& plan) {
       }
       if (step.state < 0 || step.state + D * (R + shape.H) > plan.state_width)
         return place + " has a state outside the row";
-    } else if (!is(step, PlanKind::linear) && !is(step, PlanKind::embedding) && step.output != step.input) {
+    } else if (!may_change_features(step) && step.output != step.input) {
       return place + " changes the number of features";
     }
-    if (is(step, PlanKind::unary) &&
-        (step.function < 0 || step.function > static_cast<std::int32_t>(Unary::negate))) {
-      return place + " has no known function";
+    if (step.function < 0 || step.function > last_function(step)) return place + " has no known function";
+    if (!windows_are_sound(step)) return place + " has windows of no size";
+    if (is(step, PlanKind::conv1d)) {
+      if (step.groups < 1 || step.input % step.groups != 0 || step.output % step.groups != 0)
+        return place + " has groups that do not divide its channels";
+      if (static_cast<std::int64_t>(step.size) * (step.input / step.groups) > (1 << 30))
+        return place + " has windows of no size";
     }
     std::size_t lengths[2];
     section_lengths(kernels, step, lengths);
@@ -133,12 +148,9 @@ std::string check_plan(const Kernels& kernels, const Plan& plan) {
   return "";
 }
 
-std::size_t plan_output_length(const Plan& plan, int B, int T) {
-  std::size_t steps = T;
-  for (int i = 0; i < plan.count; i++) {
-    if (ends_sequence(plan.steps[i])) steps = 1;
-  }
-  return static_cast<std::size_t>(B) * steps * plan.steps[plan.count - 1].output;
+int plan_output_steps(const Plan& plan, int T) {
+  for (int i = 0; i < plan.count && T >= 0; i++) T = steps_after(plan.steps[i], T);
+  return T;
 }
 
 void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, const PlanRun& run) {
@@ -147,8 +159,12 @@ void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, 
   for (int i = 0; i < plan.count; i++) {
     const PlanStep& step = plan.steps[i];
     const std::size_t rows = static_cast<std::size_t>(run.B) * flow.T;
+    const int T = steps_after(step, flow.T);
+    const std::size_t length = static_cast<std::size_t>(run.B) * T * step.output;
     const auto output_of = [&](int n) {
-      return n == plan.count - 1 ? run.y : context.arena->take<float>(rows * plan.steps[n].output);
+      if (n == plan.count - 1) return run.y;
+      const std::size_t steps = steps_after(plan.steps[n], flow.T);
+      return context.arena->take<float>(run.B * steps * plan.steps[n].output);
     };
     float* y = output_of(i);
     switch (static_cast<PlanKind>(step.kind)) {
@@ -182,7 +198,8 @@ void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, 
         run_layer_norm(kernels, context, plan, step, static_cast<int>(rows), x, y);
         break;
       case PlanKind::unary:
-        kernels.unary_forward(context, static_cast<Unary>(step.function), rows * step.output, x, y);
+        kernels.unary_forward(context, static_cast<Unary>(step.function), {step.alpha, step.beta}, length, x,
+                              y);
         break;
       case PlanKind::softmax: {
         SoftmaxArgs args = {static_cast<int>(rows), step.output, has(step, kLogFlag), x, y, nullptr, nullptr};
@@ -192,12 +209,25 @@ void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, 
       case PlanKind::last_step:
         run_last_step(step, flow, x, y);
         break;
+      case PlanKind::conv1d:
+        run_conv1d(kernels, context, plan, step, flow, x, y);
+        break;
+      case PlanKind::pool1d:
+        run_pool1d(kernels, context, step, flow, x, y);
+        break;
+      case PlanKind::global_pool1d:
+        run_global_pool1d(kernels, context, step, flow, x, y);
+        break;
+      case PlanKind::flatten:
+        std::memcpy(y, x, sizeof(float) * length);
+        break;
+      case PlanKind::reverse:
+        run_reverse(step, flow, x, y);
+        break;
     }
-    if (ends_sequence(step)) {
-      flow.T = 1;
-      flow.lengths = nullptr;
-      flow.mask = nullptr;
-    }
+    flow.mask = mask_after(context, step, flow);
+    flow.lengths = lengths_after(context, step, flow);
+    flow.T = T;
     x = y;
   }
 }

@@ -14,11 +14,26 @@
 
 namespace lstm_native {
 
-enum class PlanKind { lstm, linear, embedding, layer_norm, unary, last_step, softmax };
+enum class PlanKind {
+  lstm,
+  linear,
+  embedding,
+  layer_norm,
+  unary,
+  last_step,
+  softmax,
+  conv1d,
+  pool1d,
+  global_pool1d,
+  flatten,
+  reverse
+};
 
 // One step as it stands in the program. Offsets into the weights count cache lines of 16 floats.
 struct PlanStep {
-  static constexpr int kInts = 16;
+  static constexpr int kInts = 24;
+  // Of `padding`, else zeros on either side.
+  static constexpr std::int32_t kSamePadding = -1, kCausalPadding = -2;
   std::int32_t kind;
   std::int32_t input;       // features in; for an embedding the size of the vocabulary
   std::int32_t output;      // features out
@@ -27,10 +42,12 @@ struct PlanStep {
   std::int32_t flags;
   std::int32_t weights[2];  // lines, of each direction; of weight and bias
   std::int32_t state;       // first float of the step's part of a state row
-  std::int32_t function;    // Unary, or Merge of an LSTM
+  std::int32_t function;    // Unary, Pool, or Merge of an LSTM
   float eps, zoneout_cell, zoneout_hidden;
+  float alpha, beta;  // UnaryNumbers
+  std::int32_t size, stride, dilation, padding, groups;
   std::int32_t variants[2];  // of each direction: 1 + the line with a PlanVariant, 0 for the standard cell
-  std::int32_t unused;
+  std::int32_t unused[2];
 };
 static_assert(sizeof(PlanStep) == PlanStep::kInts * sizeof(std::int32_t));
 
@@ -44,7 +61,8 @@ enum PlanFlag {
   kLogFlag = 64,
   kLastOnlyFlag = 128,    // of an LSTM: the output is the final h, and what follows has T = 1
   kZeroMaskedFlag = 256,  // of an LSTM: the output of a masked step is zero
-  kMaskZeroFlag = 512     // of an embedding: steps with index 0 do not count
+  kMaskZeroFlag = 512,    // of an embedding: steps with index 0 do not count
+  kCountPaddingFlag = 1024
 };
 
 // What becomes of the outputs of two directions: side by side, or one as wide as each.
@@ -65,8 +83,8 @@ struct Plan {
   std::size_t weights_length;
 };
 
-// One run. x is [B, T, input] floats, or [B, T] indices where the first step is an embedding; y [B, T,
-// output], or [B, output] after a last_step. States are [B, state_width]; the initial one may be absent
+// One run. x is [B, T, input] floats, or [B, T] indices where the first step is an embedding; y [B, S,
+// output] with S = plan_output_steps. States are [B, state_width]; the initial one may be absent
 // (zeros), and both may be one.
 struct PlanRun {
   int B, T;
@@ -83,9 +101,10 @@ struct PlanRun {
 // program reads nothing that is not its own.
 std::string check_plan(const Kernels& kernels, const Plan& plan);
 
-// Floats of y for a run of this plan.
-std::size_t plan_output_length(const Plan& plan, int B, int T);
+// Time steps that a run of T has at its end, or -1 where a step cannot take what comes to it.
+int plan_output_steps(const Plan& plan, int T);
 
+// B and T as checked by plan_output_steps.
 void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, const PlanRun& run);
 
 }  // namespace lstm_native

@@ -1,4 +1,5 @@
-// The steps of a plan that are more than one kernel call: LSTMs with their masks and merges. Part of plan.cc.
+// What the steps of a plan have in common, and those that are more than one kernel call: LSTMs with their
+// masks and merges.
 #pragma once
 #include "plan.h"
 
@@ -13,16 +14,17 @@ inline const float* weights_at(const Plan& plan, std::int32_t line) {
   return plan.weights + static_cast<std::size_t>(line) * 16;
 }
 
-// Whether what follows the step has T = 1.
+// Whether the step leaves one step of each sequence.
 inline bool ends_sequence(const PlanStep& step) {
-  return is(step, PlanKind::last_step) || (is(step, PlanKind::lstm) && has(step, kLastOnlyFlag));
+  return is(step, PlanKind::last_step) || is(step, PlanKind::global_pool1d) || is(step, PlanKind::flatten) ||
+         (is(step, PlanKind::lstm) && has(step, kLastOnlyFlag));
 }
 
 // What goes from step to step beside the numbers.
 struct Flow {
   const PlanRun& run;
   int T;                        // 1 once the sequence has ended
-  const std::int32_t* lengths;  // none from then on
+  const std::int32_t* lengths;  // none from then on; may be null before
   const std::uint8_t* mask;     // likewise
 };
 

@@ -16,6 +16,8 @@
 #include "../elementwise/normalization.h"
 #include "../elementwise/softmax.h"
 #include "../elementwise/linear.h"
+#include "../elementwise/convolution.h"
+#include "../elementwise/pooling.h"
 #include "../elementwise/optimizers.h"
 #include "../lstm/packing.h"
 #include "../lstm/pointwise.h"

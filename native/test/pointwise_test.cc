@@ -21,6 +21,9 @@ void check(const Kernels* kernels, const char* what, int n, const Floats& actual
   expect(error <= bound, "%s: %s of %d: error %.2g, bound %.2g", kernels->name, what, n, error, bound);
 }
 
+// alpha and beta of the functions that have them.
+constexpr UnaryNumbers kNumbers = {0.3f, 0.4f};
+
 struct UnaryCase {
   Unary kind;
   const char* name;
@@ -31,6 +34,12 @@ struct UnaryCase {
 
 double logistic(double x) { return 1 / (1 + std::exp(-x)); }
 double normal_cumulative(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
+constexpr double kAlpha = kNumbers.alpha, kBeta = kNumbers.beta, kSelu = 1.0507009873554805;
+double clamp(double x, double low, double high) { return std::fmin(std::fmax(x, low), high); }
+double gelu_tanh(double x) {
+  return x / 2 * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0)) * (x + 0.044715 * x * x * x)));
+}
+double mish(double x) { return x * std::tanh(std::log1p(std::exp(x))); }
 double normal_density(double x) { return std::exp(-x * x / 2) / std::sqrt(2 * std::acos(-1.0)); }
 
 const UnaryCase kUnaries[] = {
@@ -53,6 +62,27 @@ const UnaryCase kUnaries[] = {
                            : x < 0 ? -1.0
                                    : 0; }, false},
     {Unary::negate, "negate", [](double x) { return -x; }, [](double) { return -1.0; }, false},
+    {Unary::gelu_tanh, "geluTanh", gelu_tanh,
+     [](double x) { return (gelu_tanh(x + 1e-6) - gelu_tanh(x - 1e-6)) / 2e-6; }, false},
+    {Unary::relu6, "relu6", [](double x) { return clamp(x, 0, 6); },
+     [](double x) { return x > 0 && x < 6 ? 1.0 : 0.0; }, false},
+    {Unary::selu, "selu", [](double x) { return kSelu * (x < 0 ? 1.6732632423543772 * std::expm1(x) : x); },
+     [](double x) { return kSelu * (x < 0 ? 1.6732632423543772 * std::exp(x) : 1); }, false},
+    {Unary::softsign, "softsign", [](double x) { return x / (1 + std::fabs(x)); },
+     [](double x) { return 1 / ((1 + std::fabs(x)) * (1 + std::fabs(x))); }, false},
+    {Unary::silu, "silu", [](double x) { return x * logistic(x); },
+     [](double x) { return logistic(x) * (1 + x * (1 - logistic(x))); }, false},
+    {Unary::hard_silu, "hardSilu", [](double x) { return x * clamp(x / 6 + 0.5, 0, 1); },
+     [](double x) { return x < -3  ? 0
+                           : x < 3 ? x / 3 + 0.5
+                                   : 1; }, false},
+    {Unary::mish, "mish", mish, [](double x) { return (mish(x + 1e-6) - mish(x - 1e-6)) / 2e-6; }, false},
+    {Unary::leaky_relu, "leakyRelu", [](double x) { return x < 0 ? kAlpha * x : x; },
+     [](double x) { return x < 0 ? kAlpha : 1; }, false},
+    {Unary::elu, "elu", [](double x) { return x < 0 ? kAlpha * std::expm1(x) : x; },
+     [](double x) { return x < 0 ? kAlpha * std::exp(x) : 1; }, false},
+    {Unary::hard_sigmoid, "hardSigmoid", [](double x) { return clamp(kAlpha * x + kBeta, 0, 1); },
+     [](double x) { return kAlpha * x + kBeta > 0 && kAlpha * x + kBeta < 1 ? kAlpha : 0; }, false},
 };
 
 // The definition of lib/random.ts, restated.
@@ -79,10 +109,11 @@ TEST("every unary function and its derivative equal the double ones") {
           ry[i] = function.value(x[i]);
           rdx[i] += dy[i] * function.derivative(x[i]);
         }
-        kernels->unary_forward(machine.context(), function.kind, n, x.data(), y.data());
+        kernels->unary_forward(machine.context(), function.kind, kNumbers, n, x.data(), y.data());
         check(kernels, function.name, n, y, ry);
-        kernels->unary_backward(machine.context(), function.kind,
-                                {static_cast<std::size_t>(n), x.data(), y.data(), dy.data(), dx.data()});
+        kernels->unary_backward(
+            machine.context(), function.kind,
+            {static_cast<std::size_t>(n), x.data(), y.data(), dy.data(), dx.data(), kNumbers});
         check(kernels, function.name, n, dx, rdx);
       }
     }
@@ -94,7 +125,7 @@ TEST("unary functions hand NaN through") {
   for (const Kernels* kernels : targets()) {
     for (const UnaryCase& function : kUnaries) {
       Floats x(19, std::nanf("")), y(19, 0.0f);
-      kernels->unary_forward(machine.context(), function.kind, x.size(), x.data(), y.data());
+      kernels->unary_forward(machine.context(), function.kind, kNumbers, x.size(), x.data(), y.data());
       for (float value : y)
         expect(std::isnan(value), "%s: %s(NaN) is %g", kernels->name, function.name, value);
     }

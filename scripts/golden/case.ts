@@ -2,7 +2,7 @@
  * Golden cases: files of tensors that PyTorch computed in float64 (written by test/fixtures/golden/make_golden.py), and
  * how far this package is from them. Used by scripts/check-golden.ts and test/golden.test.ts.
  */
-import { readSafetensors, type StoredTensor } from '../../lib/formats/safetensors.ts'
+import { readSafetensors, type StoredTensor } from '../../lib/formats/safetensors/index.ts'
 import type { FloatDataType } from '../../lib/layers/initialisation.ts'
 import { type DataType, Tensor } from '../../lib/tensor.ts'
 

@@ -1,5 +1,6 @@
 /** Calls of every kernel beside the LSTM, each at a size, in either precision, on either back end: same numbers in. */
 import type { Binary, FloatArray, Kernels, Unary } from '../../lib/kernels/contract.ts'
+import { type WindowOptions, windowsOver } from '../../lib/kernels/windows.ts'
 import { Random } from '../../lib/random.ts'
 
 /** Around the width of every vector and tile; 1000 goes beyond a chunk of a product's sum. */
@@ -60,6 +61,36 @@ function productOf(size: Size): [M: number, N: number, K: number] {
   return [size, sizes[(i * 7 + 3) % 16], sizes[(i * 11 + 5) % 16]]
 }
 
+/** Steps, and channels in and out: every size in each place. */
+function channelsOf(size: Size): [T: number, inputs: number, outputs: number] {
+  if (size === 'large') return [301, 33, 65]
+  const i = sizes.indexOf(size)
+  return [
+    [size, 9, 5],
+    [11, size, 6],
+    [12, 3, size],
+  ][i % 3] as [number, number, number]
+}
+
+const convolutions: (WindowOptions & { groups?: number })[] = [
+  { size: 1, stride: 1, dilation: 1, padding: 'valid' },
+  { size: 3, stride: 1, dilation: 1, padding: 'same' },
+  { size: 4, stride: 2, dilation: 1, padding: 'causal' },
+  { size: 2, stride: 1, dilation: 3, padding: 3, groups: 2 },
+  { size: 3, stride: 3, dilation: 1, padding: 'same', groups: 3 },
+]
+
+interface PoolCase extends Omit<WindowOptions, 'size'> {
+  size: number | 'all'
+  masked: boolean
+  countPadding: boolean
+}
+const pools: PoolCase[] = [
+  { size: 2, stride: 2, dilation: 1, padding: 'same', masked: false, countPadding: false },
+  { size: 5, stride: 2, dilation: 1, padding: 2, masked: true, countPadding: true },
+  { size: 'all', stride: 1, dilation: 1, padding: 'valid', masked: true, countPadding: false },
+]
+
 /** What a sum of K float32 terms may lose in the norm: 4·ceil(log2 K) units of 2⁻²³. */
 const sumOf = (K: number) => 8 * Math.max(1, Math.ceil(Math.log2(K)))
 
@@ -68,7 +99,10 @@ const away = (value: number) => value + Math.sign(value) * 0.1
 /** So far from 0 that nothing added later cancels it. */
 const far = (value: number) => value + Math.sign(value) * 4
 
-const unaryKinds: Unary[] = [
+/** alpha and beta of the functions that have them. */
+export const numbers = [0.3, 0.4] as const
+
+export const unaryKinds: Unary[] = [
   'exp',
   'log',
   'sigmoid',
@@ -80,6 +114,16 @@ const unaryKinds: Unary[] = [
   'sqrt',
   'abs',
   'negate',
+  'geluTanh',
+  'relu6',
+  'selu',
+  'softsign',
+  'silu',
+  'hardSilu',
+  'mish',
+  'leakyRelu',
+  'elu',
+  'hardSigmoid',
 ]
 const binaryKinds: Binary[] = ['add', 'subtract', 'multiply', 'divide', 'maximum', 'minimum']
 
@@ -93,8 +137,9 @@ export const kernelCases: KernelCase[] = [
         const n = lengthOf(size)
         const x = take(n, kind === 'log' || kind === 'sqrt' ? positive : undefined)
         const [y, dx] = [take(n), take(n)]
-        kernels.unaryForward(kind, x, y)
-        kernels.unaryBackward(kind, { x, y, dy: take(n), dx })
+        const [alpha, beta] = numbers
+        kernels.unaryForward(kind, x, y, alpha, beta)
+        kernels.unaryBackward(kind, { x, y, dy: take(n), dx, alpha, beta })
         return { y, dx }
       },
     ),
@@ -175,6 +220,51 @@ export const kernelCases: KernelCase[] = [
       kernels.embeddingBackward({ N, E, indices, dy: take(N * E), dweight })
       return { y, dweight }
     },
+  ),
+  ...convolutions.map((options) =>
+    kernelCase(
+      `conv1d ${JSON.stringify(options)}`,
+      (size) => sumOf(4 * Math.max(...channelsOf(size))),
+      (size, take, kernels) => {
+        const { groups = 1, ...window } = options
+        const [T, width, outputs] = channelsOf(size)
+        const [B, I, O] = [2, width * groups, outputs * groups]
+        const windows = windowsOver(T, window)
+        const rows = B * windows.S
+        const weights = O * width * window.size
+        const call = { ...windows, B, I, O, groups, x: take(B * T * I), weight: take(weights) }
+        const [y, biased] = [take(rows * O), take(rows * O)]
+        kernels.conv1dForward({ ...call, y })
+        kernels.conv1dForward({ ...call, bias: take(O), y: biased })
+        const [dy, dx, dweight, dbias] = [take(rows * O), take(B * T * I), take(weights), take(O)]
+        kernels.conv1dBackward({ ...call, dy, dx, dweight, dbias })
+        const alone = { dx: take(B * T * I), dweight: take(weights), dbias: take(O) }
+        for (const [name, array] of Object.entries(alone))
+          kernels.conv1dBackward({ ...call, dy, [name]: array })
+        const { dx: dxAlone, dweight: dweightAlone, dbias: dbiasAlone } = alone
+        return { y, biased, dx, dweight, dbias, dxAlone, dweightAlone, dbiasAlone }
+      },
+    ),
+  ),
+  ...pools.flatMap(({ masked, countPadding, ...window }) =>
+    (['max', 'average'] as const).map((kind) =>
+      kernelCase(
+        `${kind} pool1d ${JSON.stringify({ ...window, masked, countPadding })}`,
+        // A mean's terms cancel: its rounding is one of their magnitudes.
+        (size) => sumOf(window.size === 'all' ? channelsOf(size)[0] : window.size),
+        (size, take, kernels) => {
+          const [T, C] = channelsOf(size)
+          const B = 2
+          const windows = windowsOver(T, { ...window, size: window.size === 'all' ? T : window.size })
+          const mask = masked ? Uint8Array.from({ length: B * T }, (_, t) => Number(t % 5 < 3)) : undefined
+          const [x, y, dx] = [take(B * T * C), take(B * windows.S * C), take(B * T * C)]
+          const call = { ...windows, B, C, mask, countPadding, x, y }
+          kernels.pool1dForward(kind, call)
+          kernels.pool1dBackward(kind, { ...call, dy: take(y.length), dx })
+          return { y, dx }
+        },
+      ),
+    ),
   ),
   ...[false, true].map((affine) =>
     kernelCase(

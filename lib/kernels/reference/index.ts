@@ -4,6 +4,7 @@
  * intermediate results are doubles: float32 rounds only what is stored. Not tuned.
  */
 import type { Kernels } from '../contract.ts'
+import { conv1dBackward, conv1dForward } from './convolution.ts'
 import { embeddingBackward, embeddingForward } from './embedding.ts'
 import { gemm } from './gemm.ts'
 import { linearBackward, linearForward } from './linear.ts'
@@ -24,6 +25,7 @@ import {
   unaryBackward,
   unaryForward,
 } from './pointwise.ts'
+import { pool1dBackward, pool1dForward } from './pooling.ts'
 import { bernoulli } from './random.ts'
 import { softmaxBackward, softmaxCrossEntropy, softmaxForward } from './softmax.ts'
 
@@ -40,6 +42,10 @@ export const referenceKernels: Kernels = {
   softmaxForward,
   softmaxBackward,
   softmaxCrossEntropy,
+  conv1dForward,
+  conv1dBackward,
+  pool1dForward,
+  pool1dBackward,
   unaryForward,
   unaryBackward,
   binary,

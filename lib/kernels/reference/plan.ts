@@ -1,13 +1,16 @@
 /** Plans, step by step through the other reference kernels: what a native plan must agree with. */
 import type { CompiledPlan, FloatArray, PlanStep, RunPlan } from '../contract.ts'
 import { endsOf } from '../masked-steps.ts'
-import { endsSequence, type Sized, sizeSteps } from '../plan-widths.ts'
+import { changesSteps, lengthsAfter, type Sized, sizeSteps, stepsAfter } from '../plan-widths.ts'
+import { windowsOver } from '../windows.ts'
+import { conv1dForward } from './convolution.ts'
 import { embeddingForward } from './embedding.ts'
 import { linearForward } from './linear.ts'
 import { zerosLike } from './lstm-common.ts'
 import { layerNormForward } from './normalization.ts'
 import { runLstm } from './plan-lstm.ts'
 import { unaryForward } from './pointwise.ts'
+import { pool1dForward } from './pooling.ts'
 import { softmaxForward } from './softmax.ts'
 
 interface ReferencePlan extends CompiledPlan {
@@ -31,11 +34,13 @@ export function runPlan({ plan, B, T, x, y, lengths, mask, initialState, finalSt
   const { sized, stateWidth } = plan as ReferencePlan
   const final = finalState ?? zerosLike(y, B * stateWidth)
   for (const [i, each] of sized.entries()) {
-    const isEnd = endsSequence(each.step)
-    const output = i === sized.length - 1 ? y : zerosLike(y, B * (isEnd ? 1 : T) * each.output)
+    const after = stepsAfter(each, T)
+    const output = i === sized.length - 1 ? y : zerosLike(y, B * after * each.output)
     if (each.step.kind === 'embedding' && each.step.maskZero) mask = maskOfZeros(x as Int32Array)
     runStep(each, { B, T, x, y: output, lengths, mask, initialState, finalState: final, stateWidth })
-    if (isEnd) [T, lengths, mask] = [1, undefined, undefined]
+    mask = mask && maskAfter(each.step, mask, { B, T, lengths })
+    lengths = lengthsAfter(each.step, lengths)
+    T = after
     x = output
   }
 }
@@ -65,7 +70,27 @@ function runStep({ step, input, output, state }: Sized, rows: Rows): void {
       softmaxForward({ N, C: input, log: step.log, x, y })
       break
     case 'unary':
-      unaryForward(step.function, x, y)
+      unaryForward(step.function, x, y, step.alpha, step.beta)
+      break
+    case 'conv1d':
+      conv1dForward({ ...step, ...windowsOver(T, step), B, x, y })
+      break
+    case 'pool1d': {
+      const windows = windowsOver(T, { dilation: 1, ...step })
+      pool1dForward(step.function, { ...windows, B, C: input, countPadding: step.countPadding, x, y })
+      break
+    }
+    case 'globalPool1d': {
+      const windows = { T, S: 1, size: T, stride: 1, dilation: 1, before: 0 }
+      const mask = validSteps(step.function === 'max' ? { ...rows, mask: undefined } : rows)
+      pool1dForward(step.function, { ...windows, B, C: input, mask, countPadding: false, x, y })
+      break
+    }
+    case 'flatten':
+      y.set(x)
+      break
+    case 'reverse':
+      reverseRows(rows, x, input)
       break
     case 'lastStep':
       takeLastSteps(rows, x, input)
@@ -83,5 +108,38 @@ function takeLastSteps({ B, T, lengths, mask, y }: Rows, x: FloatArray, F: numbe
     const row = (b * T + last) * F
     if (last < 0) y.fill(0, b * F, (b + 1) * F)
     else y.set(x.subarray(row, row + F), b * F)
+  }
+}
+
+/** [B·T]: 1 at each step that counts; undefined where all do. */
+function validSteps({ B, T, lengths, mask }: Rows): Uint8Array | undefined {
+  if (!lengths) return mask
+  const valid = new Uint8Array(B * T)
+  for (const [b, length] of lengths.entries()) {
+    for (let t = 0; t < length; t++) valid[b * T + t] = mask ? mask[b * T + t] : 1
+  }
+  return valid
+}
+
+/** The mask that belongs to a step's output. */
+function maskAfter(
+  step: PlanStep,
+  mask: Uint8Array,
+  { B, T, lengths }: Pick<Rows, 'B' | 'T' | 'lengths'>,
+): Uint8Array | undefined {
+  if (changesSteps(step)) return undefined
+  if (step.kind !== 'reverse') return mask
+  const turned = mask.slice()
+  for (let b = 0; b < B; b++) turned.subarray(b * T, b * T + (lengths ? lengths[b] : T)).reverse()
+  return turned
+}
+
+function reverseRows({ B, T, lengths, y }: Rows, x: FloatArray, F: number): void {
+  for (let b = 0; b < B; b++) {
+    const end = lengths ? lengths[b] : T
+    for (let t = 0; t < T; t++) {
+      const row = (b * T + (t < end ? end - 1 - t : t)) * F
+      y.set(x.subarray(row, row + F), (b * T + t) * F)
+    }
   }
 }

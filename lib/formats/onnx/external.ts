@@ -1,0 +1,119 @@
+/** Weights in files beside the model: where they may lie, and which part of them a tensor is. */
+import { realpath } from 'node:fs/promises'
+import { dirname, join, posix, relative, sep, win32 } from 'node:path'
+import { openFile } from '../files.ts'
+import type { Fail } from './fail.ts'
+import type { ModelProto, NodeProto, TensorProto } from './schema.ts'
+import type { External } from './tensors.ts'
+
+/** The files that a model's tensors lie in, each checked to be a path inside the model's own folder. */
+export function externalLocations(model: ModelProto, fail: Fail): Set<string> {
+  const locations = new Set<string>()
+  for (const tensor of tensorsOf(model))
+    if (tensor.dataLocation === 1) locations.add(locationOf(tensor, fail))
+  return locations
+}
+
+function* tensorsOf(model: ModelProto): Iterable<TensorProto> {
+  yield* model.graph?.initializer ?? []
+  const nodes: NodeProto[] = [...(model.graph?.node ?? []), ...model.functions.flatMap(({ node }) => node)]
+  for (const { attribute } of nodes) for (const { t } of attribute) if (t) yield t
+}
+
+function entryOf(tensor: TensorProto, key: string): string | undefined {
+  return tensor.externalData.find((entry) => entry.key === key)?.value
+}
+
+function locationOf(tensor: TensorProto, fail: Fail): string {
+  const location = entryOf(tensor, 'location') ?? ''
+  const isInside =
+    location !== '' &&
+    !location.includes('\0') &&
+    !posix.isAbsolute(location) &&
+    !win32.isAbsolute(location) &&
+    !/^[a-z]:/i.test(location) &&
+    !location.split(/[/\\]/).includes('..')
+  if (isInside) return location
+  return fail(
+    'ExternalData',
+    `tensor ${JSON.stringify(tensor.name)}: expected its data in the model's own folder, got ${JSON.stringify(location)}`,
+    { tensor: tensor.name },
+  )
+}
+
+/**
+ * Cuts tensors out of external files. Each byte of them is used once, or by tensors that share all of it: a file cannot
+ * stand for more weights than it holds.
+ */
+export function cutExternal(files: ReadonlyMap<string, Uint8Array>, fail: Fail): External {
+  const parts = new Map<string, Uint8Array>()
+  const used = new Map<string, number>()
+  return (tensor, expected) => {
+    const refuse = (message: string): never =>
+      fail('ExternalData', `tensor ${JSON.stringify(tensor.name)}: ${message}`, { tensor: tensor.name })
+    const numberOf = (key: string, otherwise: number): number => {
+      const text = entryOf(tensor, key)
+      if (text === undefined) return otherwise
+      return /^\d{1,15}$/.test(text)
+        ? Number(text)
+        : refuse(`expected ${key} to be a number, got ${JSON.stringify(text)}`)
+    }
+    const location = locationOf(tensor, fail)
+    const file = files.get(location)
+    if (!file) return refuse(`its data are in ${JSON.stringify(location)}, which was not given`)
+    const offset = numberOf('offset', 0)
+    const length = numberOf('length', expected)
+    if (length !== expected) refuse(`expected ${expected} bytes, got length ${length}`)
+    if (offset + length > file.length) {
+      refuse(`its data end at byte ${offset + length} of ${location}, which has ${file.length}`)
+    }
+    const key = JSON.stringify([location, offset, length])
+    let part = parts.get(key)
+    if (!part) {
+      const total = (used.get(location) ?? 0) + length
+      if (total > file.length) refuse(`its data overlap those of another tensor in ${location}`)
+      used.set(location, total)
+      parts.set(key, (part = file.subarray(offset, offset + length)))
+    }
+    return part
+  }
+}
+
+/** Reads the external files of a model. Links are followed, but not out of the folder. */
+export async function readExternal(
+  modelPath: string,
+  locations: ReadonlySet<string>,
+  fail: Fail,
+): Promise<Map<string, Uint8Array>> {
+  const files = new Map<string, Uint8Array>()
+  for (const location of locations) {
+    const refuse = (message: string, cause?: unknown): never =>
+      fail('ExternalData', `external data ${JSON.stringify(location)}: ${message}`, { cause })
+    let folder: string
+    let path: string
+    try {
+      folder = await realpath(dirname(modelPath))
+      path = await realpath(join(folder, location))
+    } catch (cause) {
+      return refuse(`cannot be read: ${(cause as Error).message}`, cause)
+    }
+    const inside = relative(folder, path)
+    if (inside === '' || inside === '..' || inside.startsWith(`..${sep}`) || win32.isAbsolute(inside)) {
+      refuse("leads out of the model's own folder")
+    }
+    files.set(location, await readWhole(path))
+  }
+  return files
+}
+
+/** A file's bytes, at an address that suits every type of array. */
+export async function readWhole(path: string): Promise<Uint8Array> {
+  const file = await openFile(path)
+  try {
+    const bytes = new Uint8Array(file.size)
+    await file.readInto(bytes, 0)
+    return bytes
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,26 @@
+/** The operators of the default domain that graphs may use. */
+import { arithmeticOperators } from './arithmetic.ts'
+import { convolutionOperators } from './convolution.ts'
+import { functionOperators } from './functions.ts'
+import { linearOperators } from './linear.ts'
+import { lstmOperator } from './lstm.ts'
+import type { Operator } from './operator.ts'
+import { reductionOperators } from './reductions.ts'
+import { selectionOperators } from './selection.ts'
+import { shapeOperators } from './shapes.ts'
+
+/** The newest operator set whose operators are known to mean the same here. */
+export const newestOpset = 28
+
+export const operators: ReadonlyMap<string, Operator> = new Map(
+  Object.entries({
+    ...arithmeticOperators,
+    ...convolutionOperators,
+    ...functionOperators,
+    ...linearOperators,
+    ...reductionOperators,
+    ...selectionOperators,
+    ...shapeOperators,
+    LSTM: lstmOperator,
+  }),
+)

@@ -1,0 +1,162 @@
+/** The LSTM operator (opsets 1, 7, 14 and 22), whole. Its layouts are strides of the kernels: X and Y are not copied. */
+import type { FloatArray, LstmParameters } from '../../../kernels/contract.ts'
+import { kernelsFor } from '../../../kernels/index.ts'
+import { permuted, type Value } from '../values.ts'
+import type { Call, Operator } from './operator.ts'
+
+type Floats = Value & { readonly data: FloatArray }
+
+/** Where our blocks i, f, g, o stand among ONNX's i, o, f, c. */
+const gates = [0, 2, 3, 1]
+/** Where our peepholes i, f, o stand among ONNX's i, o, f. */
+const peepholes = [0, 2, 1]
+
+export const lstmOperator: Operator = {
+  inputs: [3, 8],
+  attributes: {
+    activation_alpha: 'floats',
+    activation_beta: 'floats',
+    activations: 'strings',
+    clip: 'float',
+    direction: 'string',
+    hidden_size: 'int',
+    input_forget: 'int',
+    layout: 'int',
+    output_sequence: 'int',
+  },
+  foldable: false,
+
+  /**
+   * X [T, B, I], W [D, 4H, I], R [D, 4H, H], B [D, 8H], sequence_lens [B], initial_h and initial_c [D, B, H],
+   * P [D, 3H] to Y [T, D, B, H], Y_h and Y_c [D, B, H]; with layout 1 B stands first in X, Y and the states. All
+   * directions write Y in the order of X.
+   */
+  run(call) {
+    const [x, w] = [call.floats(0), call.floats(1)]
+    const isBatchFirst = call.integer('layout', 0) === 1
+    if (x.shape.length !== 3) throw new RangeError(`expected X of three axes, got [${x.shape}]`)
+    const I = x.shape[2]
+    const [T, B] = isBatchFirst ? [x.shape[1], x.shape[0]] : x.shape
+    const D = directionsOf(call).length
+    const H = call.floats(2).shape[2] ?? 0
+    const asked = call.integer('hidden_size', H)
+    if (H < 1 || asked !== H)
+      throw new RangeError(`hidden_size is ${asked}, but R has the shape [${call.input(2).shape}]`)
+    requireShapes(call, x, { D, B, I, H })
+    requireStandard(call)
+
+    const parameters = call.once([1, 2, 3, 7], () => parametersOf(call, { D, I, H }))
+    const lengths = lengthsOf(call, { B, T })
+    const initial = (i: number) => {
+      if (!call.inputs[i]) return undefined
+      return isBatchFirst ? (permuted(call.floats(i), [1, 0, 2], call.memory) as Floats) : call.floats(i)
+    }
+    const [h0, c0] = [initial(5), initial(6)]
+    const array = (...shape: number[]) => call.memory.array(x.type, shape) as FloatArray
+    const [y, hn, cn] = [array(T, B, D, H), array(D, B, H), array(D, B, H)]
+    const rows = (of: FloatArray, d: number) => of.subarray(d * B * H, (d + 1) * B * H)
+    kernelsFor(x.data).lstmForward(
+      directionsOf(call).map((direction, d) => ({
+        B,
+        T,
+        I,
+        H,
+        P: 0,
+        layerNorm: false,
+        reverse: direction === 'reverse',
+        lengths,
+        parameters: parameters[d],
+        x: x.data,
+        xBatchStride: isBatchFirst ? T * I : I,
+        xTimeStride: isBatchFirst ? I : B * I,
+        h0: h0 && rows(h0.data, d),
+        c0: c0 && rows(c0.data, d),
+        eps: 0,
+        y: y.subarray(d * (isBatchFirst ? H : B * H)),
+        yBatchStride: isBatchFirst ? T * D * H : H,
+        yTimeStride: D * (isBatchFirst ? H : B * H),
+        hn: rows(hn, d),
+        cn: rows(cn, d),
+      })),
+    )
+    const state = (data: FloatArray) => {
+      const value = { type: w.type, shape: [D, B, H], data }
+      return isBatchFirst ? permuted(value, [1, 0, 2], call.memory) : value
+    }
+    const shape = isBatchFirst ? [B, T, D, H] : [T, D, B, H]
+    return [{ type: w.type, shape, data: y }, state(hn), state(cn)]
+  },
+}
+
+function directionsOf(call: Call): readonly ('forward' | 'reverse')[] {
+  const direction = call.text('direction', 'forward')
+  if (direction === 'bidirectional') return ['forward', 'reverse']
+  if (direction === 'forward' || direction === 'reverse') return [direction]
+  throw new TypeError(`expected direction forward, reverse or bidirectional, got ${direction}`)
+}
+
+function requireShapes(
+  call: Call,
+  x: Floats,
+  { D, B, I, H }: { D: number; B: number; I: number; H: number },
+): void {
+  const states = call.integer('layout', 0) === 1 ? [B, D, H] : [D, B, H]
+  const expected: readonly [name: string, i: number, shape: readonly number[]][] = [
+    ['W', 1, [D, 4 * H, I]],
+    ['R', 2, [D, 4 * H, H]],
+    ['B', 3, [D, 8 * H]],
+    ['initial_h', 5, states],
+    ['initial_c', 6, states],
+    ['P', 7, [D, 3 * H]],
+  ]
+  for (const [name, i, shape] of expected) {
+    const value = call.inputs[i]
+    if (value && (String(value.shape) !== String(shape) || value.type !== x.type)) {
+      throw new RangeError(`expected ${name} ${x.type} [${shape}], got ${value.type} [${value.shape}]`)
+    }
+  }
+}
+
+/** The counts of valid steps, beyond which Y is 0. */
+function lengthsOf(call: Call, { B, T }: { B: number; T: number }): Int32Array | undefined {
+  const lengths = call.integersOf(4)
+  if (!lengths) return undefined
+  if (lengths.length === B && lengths.every((n) => n >= 0 && n <= T)) return Int32Array.from(lengths)
+  throw new RangeError(`expected ${B} sequence_lens from 0 to ${T}, got [${lengths}]`)
+}
+
+/** Every direction's weights in our order. */
+function parametersOf(call: Call, { D, I, H }: { D: number; I: number; H: number }): LstmParameters[] {
+  const reorder = (value: Value, d: number, { blocks, size, offset = 0 }: Blocks): FloatArray => {
+    const perDirection = value.data.length / D
+    const y = call.memory.array(value.type, [blocks.length, size]) as FloatArray
+    for (const [position, block] of blocks.entries()) {
+      const start = d * perDirection + offset + block * size
+      y.set(value.data.subarray(start, start + size), position * size)
+    }
+    return y
+  }
+  const [w, r, b, p] = [call.input(1), call.input(2), call.inputs[3], call.inputs[7]]
+  return Array.from({ length: D }, (_, d) => ({
+    weightIh: reorder(w, d, { blocks: gates, size: H * I }),
+    weightHh: reorder(r, d, { blocks: gates, size: H * H }),
+    biasIh: b && reorder(b, d, { blocks: gates, size: H }),
+    biasHh: b && reorder(b, d, { blocks: gates, size: H, offset: 4 * H }),
+    peephole: p && reorder(p, d, { blocks: peepholes, size: H }),
+  }))
+}
+
+interface Blocks {
+  blocks: readonly number[]
+  size: number
+  offset?: number
+}
+
+function requireStandard(call: Call): void {
+  const activations = call.texts('activations')
+  const standard = ['sigmoid', 'tanh', 'tanh']
+  const isStandard = !activations || activations.every((name, i) => name.toLowerCase() === standard[i % 3])
+  if (!isStandard || call.number('clip', 0) || call.integer('input_forget', 0)) {
+    throw new TypeError('activations other than Sigmoid, Tanh, Tanh, clip and input_forget are not supported')
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The values of a graph: what a Tensor is, with the integer types that shape arithmetic needs. int64 is stored as
+ * doubles, which hold every integer up to 2^53; what goes beyond is an error, never a wrong number.
+ */
+import type { FloatArray } from '../../kernels/contract.ts'
+import { eachRow, stridesOf, type View } from '../../operations/shape.ts'
+import { sizeOf } from '../../tensor.ts'
+
+export type ElementType = 'float32' | 'float64' | 'int32' | 'int64' | 'bool'
+export type ValueArray = FloatArray | Int32Array | Uint8Array
+
+/** Immutable: values share arrays. */
+export interface Value {
+  readonly type: ElementType
+  readonly shape: readonly number[]
+  /** Float32Array, Float64Array (also int64), Int32Array or Uint8Array (bool, 0 or 1), row-major */
+  readonly data: ValueArray
+}
+
+/** A graph wants more memory than it may have. */
+export class MemoryLimitError extends RangeError {
+  override readonly name = 'MemoryLimitError'
+}
+
+/** No single value may be larger, whatever a graph computes for its shape. */
+const maximumBytes = 2 ** 31
+
+/** Makes the arrays of new values, up to a number of bytes in all. */
+export class Memory {
+  #left: number
+
+  constructor(bytes = Number.POSITIVE_INFINITY) {
+    this.#left = bytes
+  }
+
+  /** Zeros. @throws {MemoryLimitError} if the limit does not allow it */
+  array(type: ElementType, shape: readonly number[]): ValueArray {
+    const length = sizeOf(shape)
+    this.spend(length * bytesOf[type], shape)
+    switch (type) {
+      case 'float32':
+        return new Float32Array(length)
+      case 'int32':
+        return new Int32Array(length)
+      case 'bool':
+        return new Uint8Array(length)
+      default:
+        return new Float64Array(length)
+    }
+  }
+
+  spend(bytes: number, shape: readonly number[]): void {
+    this.#left -= bytes
+    if (bytes <= maximumBytes && this.#left >= 0) return
+    throw new MemoryLimitError(`a value of shape [${shape}] takes ${bytes} bytes, more than the limit`)
+  }
+}
+
+const bytesOf = { float32: 4, float64: 8, int32: 4, int64: 8, bool: 1 }
+
+export function isFloat(value: Value): value is Value & { readonly data: FloatArray } {
+  return value.type === 'float32' || value.type === 'float64'
+}
+
+/** A vector of int64, as shapes are. */
+export function integers(numbers: readonly number[]): Value {
+  return { type: 'int64', shape: [numbers.length], data: Float64Array.from(numbers) }
+}
+
+export function scalar(type: ElementType, number: number): Value {
+  const value = { type, shape: [], data: new Memory().array(type, []) }
+  value.data[0] = number
+  return value
+}
+
+/** Another shape of the same elements. */
+export function reshaped(value: Value, shape: readonly number[]): Value {
+  if (sizeOf(shape) === value.data.length) return { type: value.type, shape, data: value.data }
+  throw new RangeError(
+    `shape [${value.shape}] has ${value.data.length} elements, which do not fill [${shape}]`,
+  )
+}
+
+/** The copy of a view: element [i, j, ...] is that at offset + i·strides[0] + j·strides[1] + ... */
+export function copyView(value: Value, view: View, memory: Memory): Value {
+  const data = memory.array(value.type, view.shape)
+  if (data.length === 0) return { type: value.type, shape: view.shape, data }
+  const source = value.data
+  const stride = view.strides.at(-1) ?? 1
+  eachRow(view, ({ start, position, count }) => {
+    if (stride === 1) data.set(source.subarray(start, start + count), position)
+    else if (stride === 0) data.fill(source[start], position, position + count)
+    else for (let i = 0; i < count; i++) data[position + i] = source[start + i * stride]
+  })
+  return { type: value.type, shape: view.shape, data }
+}
+
+/** Axis `permutation[i]` of the value becomes axis i. */
+export function permuted(value: Value, permutation: readonly number[], memory: Memory): Value {
+  const { shape } = value
+  const isPermutation =
+    permutation.length === shape.length && shape.every((_, axis) => permutation.includes(axis))
+  if (!isPermutation) throw new RangeError(`[${permutation}] does not permute the axes of [${shape}]`)
+  if (permutation.every((axis, i) => axis === i)) return value
+  const strides = stridesOf(shape)
+  const view = {
+    shape: permutation.map((axis) => shape[axis]),
+    strides: permutation.map((axis) => strides[axis]),
+    offset: 0,
+  }
+  return copyView(value, view, memory)
+}
+
+/** Repeats along axes of length 1 and new leading axes until the value has `shape`. */
+export function expanded(value: Value, shape: readonly number[], memory: Memory): Value {
+  const missing = shape.length - value.shape.length
+  if (missing === 0 && shape.every((n, axis) => n === value.shape[axis])) return value
+  const own = stridesOf(value.shape)
+  const strides = shape.map((_, axis) => ((value.shape[axis - missing] ?? 1) === 1 ? 0 : own[axis - missing]))
+  return copyView(value, { shape, strides, offset: 0 }, memory)
+}
+
+/** The shape that shapes broadcast to: aligned at the last axis, equal or 1 on each. */
+export function broadcastShape(...shapes: readonly (readonly number[])[]): number[] {
+  const rank = Math.max(...shapes.map((shape) => shape.length))
+  return Array.from({ length: rank }, (_, axis) => {
+    const sizes = shapes.map((shape) => shape[axis - rank + shape.length] ?? 1).filter((n) => n !== 1)
+    if (sizes.every((n) => n === sizes[0])) return sizes[0] ?? 1
+    throw new RangeError(`shapes ${shapes.map((shape) => `[${shape}]`).join(' and ')} do not broadcast`)
+  })
+}
+
+/** Throws a RangeError unless every number is one that doubles hold exactly. */
+export function requireExact(numbers: ArrayLike<number>): void {
+  for (let i = 0; i < numbers.length; i++) {
+    if (Number.isSafeInteger(numbers[i])) continue
+    throw new RangeError(`an int64 beyond 2^53: ${numbers[i]}; such numbers are not supported`)
+  }
+}

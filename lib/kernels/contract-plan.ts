@@ -1,0 +1,89 @@
+/** The part of the contract that is about plans: a frozen model as steps, compiled and run whole. */
+import type {
+  FloatArray,
+  LstmParameters,
+  LstmVariant,
+  Padding,
+  Pool,
+  Unary,
+  WindowOptions,
+} from './contract.ts'
+
+/**
+ * A model frozen for inference: steps that follow each other, each [B, T, features] to [B, T, features], with the mask of
+ * the run or of an embedding with `maskZero` beside them, which LSTMs and `lastStep` heed. `compilePlan`
+ * copies the parameters into the back end's own layout, which `runPlan` of the same back end and target reads.
+ */
+export type PlanStep =
+  | PlanLstm
+  | { kind: 'linear'; I: number; O: number; weight: FloatArray; bias?: FloatArray }
+  /** First step only: x is then an Int32Array of indices in [0, V), [B, T]. */
+  | { kind: 'embedding'; V: number; E: number; weight: FloatArray; maskZero: boolean }
+  | { kind: 'layerNorm'; F: number; gain?: FloatArray; shift?: FloatArray; eps: number }
+  | PlanConv1d
+  /** As `Pool1dForward`, of windows as `windowsOver` lays them. */
+  | { kind: 'pool1d'; function: Pool; size: number; stride: number; padding: Padding; countPadding: boolean }
+  | { kind: 'softmax'; log: boolean }
+  | { kind: 'unary'; function: Unary; alpha?: number; beta?: number }
+  /** To the last step of each sequence that counts, zeros where none does; what follows has T = 1. */
+  | { kind: 'lastStep' }
+  /** As `Pool1dForward` over all valid steps; what follows has T = 1. */
+  | { kind: 'globalPool1d'; function: Pool }
+  /** All steps side by side as the features of one: T is then what the step after it asks for. */
+  | { kind: 'flatten' }
+  /** Turns the valid steps of each sequence round. */
+  | { kind: 'reverse' }
+
+/** What becomes of the outputs of two directions: side by side, or one as wide as each. */
+export type DirectionMerge = 'concat' | 'sum' | 'mul' | 'average'
+
+/** An LSTM layer of one or two directions. The options are those of `LstmForward`. */
+export interface PlanLstm {
+  kind: 'lstm'
+  I: number
+  H: number
+  P: number
+  layerNorm: boolean
+  directions: readonly { reverse: boolean; variant?: LstmVariant; parameters: LstmParameters }[]
+  merge: DirectionMerge
+  /** False: the output is the final h of each direction, merged, and what follows has T = 1. */
+  returnSequences: boolean
+  /** Whether the output of a masked step is zero or repeats that of the step read before it. */
+  zeroMasked: boolean
+  zoneoutCell: number
+  zoneoutHidden: number
+  eps: number
+}
+
+/** As `Conv1dForward`, of windows as `windowsOver` lays them; lengths become those of the result. */
+export interface PlanConv1d extends WindowOptions {
+  kind: 'conv1d'
+  I: number
+  O: number
+  groups: number
+  weight: FloatArray
+  bias?: FloatArray
+}
+
+/** Opaque but for the width of a sequence's state. */
+export interface CompiledPlan {
+  /** Floats of a sequence's state: for each LSTM step in order h of each direction, then c of each. */
+  stateWidth: number
+}
+
+/**
+ * x      [B, T, features] or [B, T] indices;  y [B, S, outputs], or [B, outputs] where one step is left
+ * states [B, stateWidth]; the initial one default zeros, the final one written where given; they may be one array
+ */
+export interface RunPlan {
+  plan: CompiledPlan
+  B: number
+  T: number
+  x: FloatArray | Int32Array
+  y: FloatArray
+  lengths?: Int32Array
+  /** [B, T], 0 where a step does not count */
+  mask?: Uint8Array
+  initialState?: FloatArray
+  finalState?: FloatArray
+}

@@ -1,0 +1,26 @@
+// The steps of a plan that change the time axis: how many time steps they leave, and running them.
+#pragma once
+#include "steps.h"
+
+namespace lstm_native {
+
+// Whether windows of these numbers lie where an int can say.
+bool windows_are_sound(const PlanStep& step);
+
+// The time steps that the step makes of T, or -1 where it cannot.
+int steps_after(const PlanStep& step, int T);
+
+// The lengths and the mask that belong to the step's output.
+const std::int32_t* lengths_after(const Context& context, const PlanStep& step, const Flow& flow);
+const std::uint8_t* mask_after(const Context& context, const PlanStep& step, const Flow& flow);
+
+void run_conv1d(const Kernels& kernels, const Context& context, const Plan& plan, const PlanStep& step,
+                const Flow& flow, const float* x, float* y);
+void run_pool1d(const Kernels& kernels, const Context& context, const PlanStep& step, const Flow& flow,
+                const float* x, float* y);
+void run_global_pool1d(const Kernels& kernels, const Context& context, const PlanStep& step, const Flow& flow,
+                       const float* x, float* y);
+void run_reverse(const PlanStep& step, const Flow& flow, const float* x, float* y);
+void run_last_step(const PlanStep& step, const Flow& flow, const float* x, float* y);
+
+}  // namespace lstm_native

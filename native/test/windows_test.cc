@@ -1,0 +1,139 @@
+// Convolution and pooling along the time axis on every target against double precision.
+#include "check.h"
+
+namespace lstm_native::test {
+
+namespace {
+using Doubles = std::vector<double>;
+
+constexpr int kChannels[] = {1, 2, 7, 8, 9, 15, 16, 17, 31, 33};
+
+Doubles widen(const Floats& values) { return Doubles(values.begin(), values.end()); }
+
+// Windows of any kind over a few steps, padding on both sides included.
+Windows any_windows(Random& random) {
+  Windows w = {};
+  w.T = 1 + random.below(20);
+  w.S = 1 + random.below(20);
+  w.size = 1 + random.below(5);
+  w.stride = 1 + random.below(3);
+  w.dilation = 1 + random.below(3);
+  w.before = random.below(5);
+  return w;
+}
+
+int step_of(const Windows& w, int s, int k) { return s * w.stride - w.before + k * w.dilation; }
+
+void check(const Kernels* kernels, const char* what, int turn, const Floats& actual, const Doubles& expected,
+           double K) {
+  const double error = norm_error(actual, expected);
+  expect(error <= sum_bound(K), "%s: %s of turn %d: error %.2g, bound %.2g", kernels->name, what, turn, error,
+         sum_bound(K));
+}
+}  // namespace
+
+TEST("convolutions forward and backward equal the double loops") {
+  Machine machine(2);
+  for (const Kernels* kernels : targets()) {
+    for (int turn = 0; turn < 100; turn++) {
+      Random random(static_cast<std::uint64_t>(turn));
+      Conv1dArgs args = {};
+      args.windows = any_windows(random);
+      const Windows& w = args.windows;
+      args.groups = turn % 4 == 3 ? 1 + random.below(3) : 1;
+      const int width = kChannels[turn % 10], outputs = kChannels[turn * 3 % 7], B = 1 + random.below(3);
+      const int I = args.I = width * args.groups, O = args.O = outputs * args.groups;
+      args.B = B;
+      const Floats x = random.numbers(B * w.T * I), weight = random.numbers(O * width * w.size);
+      const Floats bias = random.numbers(O), dy = random.numbers(B * w.S * O);
+      Floats y(dy.size()), dx = random.numbers(x.size()), dweight = random.numbers(weight.size());
+      Floats dbias = random.numbers(O);
+      Doubles ry(y.size()), rdx = widen(dx), rdweight = widen(dweight), rdbias = widen(dbias);
+      for (int row = 0; row < B * w.S; row++) {
+        for (int o = 0; o < O; o++) {
+          ry[row * O + o] = bias[o];
+          rdbias[o] += dy[row * O + o];
+          for (int k = 0; k < w.size; k++) {
+            const int t = step_of(w, row % w.S, k);
+            if (t < 0 || t >= w.T) continue;
+            for (int i = 0; i < width; i++) {
+              const int at = (row / w.S * w.T + t) * I + o / outputs * width + i;
+              const int tap = (o * width + i) * w.size + k;
+              ry[row * O + o] += static_cast<double>(x[at]) * weight[tap];
+              rdx[at] += static_cast<double>(dy[row * O + o]) * weight[tap];
+              rdweight[tap] += static_cast<double>(dy[row * O + o]) * x[at];
+            }
+          }
+        }
+      }
+      args.x = x.data();
+      args.weight = weight.data();
+      args.bias = bias.data();
+      args.y = y.data();
+      args.dy = dy.data();
+      args.dx = dx.data();
+      args.dweight = dweight.data();
+      args.dbias = dbias.data();
+      kernels->conv1d_forward(machine.context(), args);
+      check(kernels, "conv1d y", turn, y, ry, w.size * width);
+      kernels->conv1d_backward(machine.context(), args);
+      check(kernels, "conv1d dx", turn, dx, rdx, w.size * outputs);
+      check(kernels, "conv1d dweight", turn, dweight, rdweight, B * w.S);
+      check(kernels, "conv1d dbias", turn, dbias, rdbias, B * w.S);
+    }
+  }
+}
+
+TEST("pools forward and backward equal the double loops") {
+  Machine machine(2);
+  for (const Kernels* kernels : targets()) {
+    for (int turn = 0; turn < 100; turn++) {
+      Random random(static_cast<std::uint64_t>(turn));
+      Pool1dArgs args = {};
+      args.windows = any_windows(random);
+      const Windows& w = args.windows;
+      const int C = args.C = kChannels[turn % 10], B = args.B = 1 + random.below(3);
+      args.count_padding = turn % 2 == 1;
+      std::vector<std::uint8_t> mask(B * w.T);
+      for (std::uint8_t& each : mask) each = random.below(3) != 0;
+      args.mask = turn % 3 == 0 ? mask.data() : nullptr;
+      const Floats x = random.numbers(B * w.T * C), dy = random.numbers(B * w.S * C);
+      for (Pool kind : {Pool::max, Pool::average}) {
+        Floats y(dy.size()), dx = random.numbers(x.size());
+        Doubles ry(y.size()), rdx = widen(dx);
+        for (int i = 0; i < B * w.S * C; i++) {
+          const int b = i / C / w.S, s = i / C % w.S;
+          std::vector<int> counted;
+          for (int k = 0; k < w.size; k++) {
+            const int t = step_of(w, s, k);
+            if (t < 0 || t >= w.T || (args.mask != nullptr && mask[b * w.T + t] == 0)) continue;
+            counted.push_back((b * w.T + t) * C + i % C);
+          }
+          if (counted.empty()) continue;
+          int largest = counted[0];
+          double sum = 0;
+          for (int at : counted) {
+            if (x[at] > x[largest]) largest = at;
+            sum += x[at];
+          }
+          const double n = args.count_padding ? w.size : static_cast<double>(counted.size());
+          ry[i] = kind == Pool::max ? x[largest] : sum / n;
+          if (kind == Pool::max) rdx[largest] += dy[i];
+          if (kind == Pool::average) {
+            for (int at : counted) rdx[at] += dy[i] / n;
+          }
+        }
+        args.x = x.data();
+        args.y = y.data();
+        args.dy = dy.data();
+        args.dx = dx.data();
+        kernels->pool1d_forward(machine.context(), kind, args);
+        check(kernels, "pool1d y", turn, y, ry, w.size);
+        kernels->pool1d_backward(machine.context(), kind, args);
+        check(kernels, "pool1d dx", turn, dx, rdx, w.size);
+      }
+    }
+  }
+}
+
+}  // namespace lstm_native::test
