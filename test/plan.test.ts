@@ -75,7 +75,7 @@ const convolutional: Record<string, () => Sequential> = {
     new Sequential([
       conv({ padding: 'causal', dilation: 2, bias: false }),
       activation('elu', { alpha: 0.7 }),
-      conv({ inputChannels: 9, outputChannels: 6, groups: 3, padding: 1, stride: 2 }),
+      conv({ inputChannels: 9, outputChannels: 6, groups: 3, padding: 2, stride: 2 }),
       activation('silu'),
       new LSTM({ inputSize: 6, hiddenSize: 5, seed: 5 }),
     ]),

@@ -1,4 +1,5 @@
 /** Models that come and go, the public door of `lstm-native/formats`: exports only. */
+export { decodeOnnx, type GraphValue, loadOnnx, type OnnxInput, OnnxModel } from './onnx/index.ts'
 export {
   type LayerSpecification,
   loadPyTorch,

@@ -1,13 +1,6 @@
 /** The part of the contract that is about plans: a frozen model as steps, compiled and run whole. */
-import type {
-  FloatArray,
-  LstmParameters,
-  LstmVariant,
-  Padding,
-  Pool,
-  Unary,
-  WindowOptions,
-} from './contract.ts'
+import type { FloatArray, LstmParameters, LstmVariant, Unary } from './contract.ts'
+import type { Padding, Pool, WindowOptions } from './windows.ts'
 
 /**
  * A model frozen for inference: steps that follow each other, each [B, T, features] to [B, T, features], with the mask of

@@ -16,15 +16,7 @@
  */
 
 import type { CompiledPlan, PlanStep, RunPlan } from './contract-plan.ts'
-import type {
-  Conv1dBackward,
-  Conv1dForward,
-  Padding,
-  Pool,
-  Pool1dBackward,
-  Pool1dForward,
-  WindowOptions,
-} from './windows.ts'
+import type { Conv1dBackward, Conv1dForward, Pool, Pool1dBackward, Pool1dForward } from './windows.ts'
 
 export type * from './contract-plan.ts'
 

@@ -3,7 +3,7 @@
  * features, the others keep what they get.
  */
 import type { PlanLstm, PlanStep } from './contract.ts'
-import { windowsOver } from './windows.ts'
+import { windowsFilled, windowsOver } from './windows.ts'
 
 export interface Sized<S extends PlanStep = PlanStep> {
   step: S
@@ -84,7 +84,7 @@ export function changesSteps(step: PlanStep): boolean {
 export function lengthsAfter(step: PlanStep, lengths: Int32Array | undefined): Int32Array | undefined {
   if (!lengths || endsInOneStep(step)) return undefined
   if (step.kind !== 'conv1d' && step.kind !== 'pool1d') return lengths
-  return lengths.map((length) => (length === 0 ? 0 : windowsOver(length, { dilation: 1, ...step }).S))
+  return windowsFilled(lengths, { dilation: 1, ...step })
 }
 
 /** A flatten has all features of a sequence, whose T is not known yet: as many as the next step with a size asks for. */

@@ -85,3 +85,8 @@ export function windowsOver(T: number, { size, stride, dilation, padding }: Wind
   const S = Math.max(Math.floor((T + before + after - span) / stride) + 1, 0)
   return { T, S, size, stride, dilation, before }
 }
+
+/** The windows that each sequence's valid steps fill, none where there are none. */
+export function windowsFilled(lengths: Int32Array, options: WindowOptions): Int32Array {
+  return lengths.map((length) => (length === 0 ? 0 : windowsOver(length, options).S))
+}

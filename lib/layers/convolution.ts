@@ -1,12 +1,11 @@
 /** Conv1d: a convolution along the time axis. */
 import { refuseUnknownOptions, requireInteger } from '../errors.ts'
 import type { FloatArray, PlanStep } from '../kernels/contract.ts'
-import type { Padding } from '../kernels/windows.ts'
+import { type Padding, windowsFilled } from '../kernels/windows.ts'
 import { conv1d, requirePadding } from '../operations/windows.ts'
 import type { Parameter, Tensor } from '../tensor.ts'
 import { type FloatDataType, Initialiser, requireBoolean, requireDataType } from './initialisation.ts'
 import { Layer, type LayerConfig } from './layer.ts'
-import { shortened } from './time-axis.ts'
 
 export interface Conv1dLayerOptions {
   inputChannels: number
@@ -39,8 +38,8 @@ type CompleteOptions = Required<Omit<Conv1dLayerOptions, 'seed'>> & { seed: numb
  * y [B, S, outputChannels]. Parameters `weight` [outputChannels, inputChannels / groups, kernelSize] and `bias`
  * [outputChannels] start at U(±1/√(inputChannels / groups·kernelSize)), as in torch.nn.Conv1d.
  *
- * Lengths of sequences become those of the result; no mask goes past a convolution, as in Keras. It keeps no state: what
- * a window reads beyond the x of one call is padding.
+ * Lengths of sequences become those of the result, but steps past them are read as they are; no mask goes past a convolution,
+ * as in Keras. It keeps no state: what a window reads beyond the x of one call is padding.
  */
 export class Conv1d extends Layer {
   readonly weight: Parameter
@@ -80,7 +79,7 @@ export class Conv1d extends Layer {
   override computeMask(): undefined {}
 
   override computeLengths(lengths: Int32Array): Int32Array {
-    return shortened(lengths, { ...this.#options, size: this.#options.kernelSize })
+    return windowsFilled(lengths, { ...this.#options, size: this.#options.kernelSize })
   }
 
   override freeze(): readonly PlanStep[] {

@@ -1,7 +1,7 @@
 /** Pooling along the time axis: in windows, or over the whole sequence. */
 import { refuseUnknownOptions, requireInteger } from '../errors.ts'
 import type { PlanStep } from '../kernels/contract.ts'
-import type { Padding, Pool, WindowOptions } from '../kernels/windows.ts'
+import { type Padding, type Pool, windowsFilled } from '../kernels/windows.ts'
 import {
   averagePool1d,
   globalAveragePool1d,
@@ -13,7 +13,7 @@ import {
 import type { Tensor } from '../tensor.ts'
 import { requireBoolean } from './initialisation.ts'
 import { type ForwardOptions, Layer, type LayerConfig } from './layer.ts'
-import { shortened, stepsThatCount } from './time-axis.ts'
+import { stepsThatCount } from './time-axis.ts'
 
 type CompleteOptions = { size: number; stride: number; padding: Exclude<Padding, 'causal'> }
 
@@ -34,7 +34,7 @@ abstract class Pool1d extends Layer {
   override computeMask(): undefined {}
 
   override computeLengths(lengths: Int32Array): Int32Array {
-    return shortened(lengths, { ...this.window, dilation: 1 } satisfies WindowOptions)
+    return windowsFilled(lengths, { ...this.window, dilation: 1 })
   }
 }
 

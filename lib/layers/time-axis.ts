@@ -1,10 +1,4 @@
-/** What layers that change the time axis share. */
-import { type WindowOptions, windowsOver } from '../kernels/windows.ts'
-
-/** The windows that each sequence's valid steps fill, for layers whose output has a step a window. */
-export function shortened(lengths: Int32Array, options: WindowOptions): Int32Array {
-  return lengths.map((length) => (length === 0 ? 0 : windowsOver(length, options).S))
-}
+/** Which steps count, where lengths and a mask say so. */
 
 /** The mask [B·T] with the steps past each sequence's length left out too. */
 export function stepsThatCount(

@@ -4,11 +4,14 @@ import type { Int64 } from './schema.ts'
 
 export type Fail = (code: string, message: string, details?: { tensor?: string; cause?: unknown }) => never
 
+const longestMessage = 3000
+
 /** Throws a `FileFormatError` whose message begins with the file's name. */
 export function failIn(path: string | undefined): Fail {
   return (code, message, { tensor, cause } = {}) => {
-    const separator = message.startsWith('is ') ? ' ' : ': '
-    throw new FileFormatError(`${path ?? 'ONNX model'}${separator}${message}`, { code, path, tensor, cause })
+    // Names in a file may be of any length.
+    const text = message.length > longestMessage ? `${message.slice(0, longestMessage)}…` : message
+    throw new FileFormatError(`${path ?? 'ONNX model'}: ${text}`, { code, path, tensor, cause })
   }
 }
 

@@ -9,8 +9,8 @@ export interface BoundNode {
   opsets: ReadonlyMap<string, number>
 }
 
-/** Nested calls double what they write out at each level: the result is limited, not the nesting alone. */
-const maximumNodes = 50_000
+/** Nested calls double what they write out at each level: names, nodes and attributes in all, and levels. */
+const maximumSize = 150_000
 const maximumDepth = 16
 
 /** The nodes of a model's graph, without calls of functions. */
@@ -19,17 +19,21 @@ export function inlineFunctions(model: ModelProto, fail: Fail): BoundNode[] {
     model.functions.map((each) => [keyOf(each.domain, each.name, each.overload), each]),
   )
   const inlined: BoundNode[] = []
+  const sizes = new Map(model.functions.map((each) => [each, sizeOf(each)]))
   let calls = 0
+  let left = maximumSize
   const visit = (nodes: readonly BoundNode[], depth: number): void => {
     if (depth > maximumDepth) fail('TooDeep', `functions call each other more than ${maximumDepth} deep`)
     for (const node of nodes) {
       const { domain, opType, overload } = node.proto
       const called = functions.get(keyOf(domain, opType, overload))
-      if (called) visit(bodyOf(called, node, { prefix: `${called.name}#${calls++}`, fail }), depth + 1)
-      else inlined.push(node)
-      if (inlined.length + calls > maximumNodes) {
-        fail('TooManyNodes', `expected at most ${maximumNodes} nodes with all functions written out`)
+      if (!called) {
+        inlined.push(node)
+        continue
       }
+      left -= sizes.get(called)!
+      if (left < 0) fail('TooManyNodes', 'its functions, written out where they are called, are too long')
+      visit(bodyOf(called, node, { prefix: `${called.name}#${calls++}`, fail }), depth + 1)
     }
   }
   const opsets = opsetsOf(model.opsetImport, fail)
@@ -38,6 +42,15 @@ export function inlineFunctions(model: ModelProto, fail: Fail): BoundNode[] {
     0,
   )
   return inlined
+}
+
+/** What a call writes out. */
+function sizeOf({ input, output, attributeProto, opsetImport, node }: FunctionProto): number {
+  const own = 1 + input.length + output.length + attributeProto.length + opsetImport.length
+  return node.reduce(
+    (size, each) => size + 1 + each.input.length + each.output.length + each.attribute.length,
+    own,
+  )
 }
 
 function keyOf(...parts: readonly string[]): string {

@@ -1,5 +1,4 @@
 /** From messages to a graph that can run: names checked, nodes in order, operators known, attributes read. */
-import { nearestName } from '../../errors.ts'
 import { clampedInteger, type Fail, safeInteger } from './fail.ts'
 import { type BoundNode, inlineFunctions, opsetsOf } from './functions.ts'
 import { newestOpset, operators } from './operators/index.ts'
@@ -48,7 +47,7 @@ const inputsMayHaveDefaults = 4
 /** @param decode a tensor of the file to its value */
 export function buildGraph(model: ModelProto, decode: (tensor: TensorProto) => Value, fail: Fail): Graph {
   const proto = model.graph
-  if (!proto) return fail('InvalidGraph', 'is no ONNX model: it holds no graph')
+  if (!proto) return fail('InvalidGraph', 'it holds no graph')
   if (proto.sparseInitializer.length > 0) fail('UnsupportedType', 'sparse initializers are not supported')
   const nodes = inlineFunctions(model, fail)
 
@@ -157,12 +156,10 @@ function bind({ proto, opsets }: BoundNode, decode: (tensor: TensorProto) => Val
   const operator = domain === '' ? operators.get(opType) : undefined
   if (!operator) {
     const known = [...operators.keys()].sort()
-    const nearest = domain === '' ? nearestName(opType, known) : undefined
     const from = domain === '' ? '' : ` of the domain ${JSON.stringify(domain)}`
-    const hint = nearest ? `; did you mean ${nearest}?` : '.'
     return fail(
       'UnsupportedOperator',
-      `${place}: the operator ${opType}${from} is not supported${hint} Supported, of the default domain: ${known.join(', ')}`,
+      `${place}: the operator ${opType}${from} is not supported; supported, of the default domain: ${known.join(', ')}`,
     )
   }
   const [least, most] = operator.inputs

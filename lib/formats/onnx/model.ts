@@ -1,11 +1,13 @@
 /** OnnxModel: a graph of a file, ready to run on tensors. */
-import { describe } from '../../errors.ts'
+import { describe, FileFormatError } from '../../errors.ts'
+import type { Sequential } from '../../layers/sequential.ts'
 import { Tensor } from '../../tensor.ts'
 import { Evaluator, foldConstants } from './evaluate.ts'
 import { cutExternal, externalLocations, readExternal, readWhole } from './external.ts'
 import { type Fail, failIn } from './fail.ts'
 import { buildGraph, type Graph, type GraphValue } from './graph.ts'
 import type { ModelProto, TensorProto } from './schema.ts'
+import { toSequential } from './stack.ts'
 import { decodeTensor } from './tensors.ts'
 import { Memory, type Value } from './values.ts'
 import { decodeModelProto } from './wire.ts'
@@ -32,6 +34,8 @@ export class OnnxModel {
   readonly producer: string
   /** Weights and other constants under their names, as types and shapes. */
   readonly initializers: ReadonlyMap<string, Pick<Value, 'type' | 'shape'>>
+  /** What the outputs need, in an order in which it can run; a node without a name goes by that of its output. */
+  readonly nodes: readonly { readonly name: string; readonly opType: string }[]
   readonly #graph: Graph
   readonly #evaluator: Evaluator
   readonly #fail: Fail
@@ -46,6 +50,10 @@ export class OnnxModel {
     this.metadata = new Map(proto.metadataProps.map(({ key, value }) => [key, value]))
     this.opset = graph.opset
     this.producer = [proto.producerName, proto.producerVersion].filter((part) => part !== '').join(' ')
+    this.nodes = graph.nodes.map(({ name, outputs, opType }) => ({
+      name: name || (outputs.find((output) => output !== '') ?? ''),
+      opType,
+    }))
     this.initializers = new Map(
       [...graph.constants].map(([name, { type, shape }]) => [name, { type, shape }]),
     )
@@ -81,6 +89,18 @@ export class OnnxModel {
       [...values.values(), ...this.#graph.constants.values()].map(({ data }) => data.buffer),
     )
     return new Map([...outputs].map(([name, value]) => [name, this.#toTensor(name, value, borrowed)]))
+  }
+
+  /**
+   * The graph as a model of the package, where it is a plain stack of layers from one input to its first output: LSTMs with
+   * the Transpose, Reshape, Squeeze and picks of a step around them, Gather as Embedding, MatMul and Gemm as Linear,
+   * LayerNormalization, activations. It takes sequences [B, T, ...] and gives them, also where the graph has time first;
+   * inputs for states and lengths become the options of `forward`. A probe run makes sure that both compute the same.
+   *
+   * @throws {FileFormatError} with `code` NoStack, naming the node that no layer stands for
+   */
+  toModel(): Sequential {
+    return toSequential(this.#graph, this.#evaluator, this.#fail)
   }
 
   /** Outputs own their memory: those that are an input or a constant are copied. */
@@ -162,6 +182,20 @@ function build(
   const total = [...external.values()].reduce((sum, file) => sum + file.length, length)
   const memory = new Memory(2 * total + decodingBytes)
   const cut = cutExternal(external, fail)
-  const decode = (tensor: TensorProto) => decodeTensor(tensor, { fail, memory, external: cut })
+  const decoded = new Map<TensorProto, Value>()
+  const decode = (tensor: TensorProto): Value => {
+    try {
+      const value = decoded.get(tensor) ?? decodeTensor(tensor, { fail, memory, external: cut })
+      decoded.set(tensor, value)
+      return value
+    } catch (cause) {
+      if (cause instanceof FileFormatError) throw cause
+      const { name } = tensor
+      return fail('TooLarge', `tensor ${JSON.stringify(name)}: ${(cause as Error).message}`, {
+        tensor: name,
+        cause,
+      })
+    }
+  }
   return new OnnxModel(proto, buildGraph(proto, decode, fail), fail)
 }

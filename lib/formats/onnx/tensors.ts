@@ -5,7 +5,7 @@ import { sizeOf } from '../../tensor.ts'
 import { fromBinary16, fromBrainFloat } from '../safetensors/half.ts'
 import { clampedInteger, type Fail, safeInteger } from './fail.ts'
 import { dataTypes, type Int64, type TensorProto } from './schema.ts'
-import type { ElementType, Memory, Value, ValueArray } from './values.ts'
+import { type ElementType, type Memory, requireRank, type Value, type ValueArray } from './values.ts'
 
 /** The bytes of an external tensor. */
 export type External = (tensor: TensorProto, length: number) => Uint8Array
@@ -37,6 +37,7 @@ export function decodeTensor(
   const type = elementType(tensor.dataType, what, fail)
   const stored = names.get(tensor.dataType)!
   const shape = tensor.dims.map((dim) => safeInteger(dim, what, fail))
+  requireRank(shape.length)
   const length = sizeOf(shape)
   if (shape.some((n) => n < 0) || !Number.isSafeInteger(length * 8)) {
     refuse(`expected dimensions whose product is a length, got [${shape}]`)

@@ -25,6 +25,9 @@ export class MemoryLimitError extends RangeError {
 /** No single value may be larger, whatever a graph computes for its shape. */
 const maximumBytes = 2 ** 31
 
+/** More than any network has; long lists of axes make long loops. */
+const maximumRank = 64
+
 /** Makes the arrays of new values, up to a number of bytes in all. */
 export class Memory {
   #left: number
@@ -50,10 +53,15 @@ export class Memory {
   }
 
   spend(bytes: number, shape: readonly number[]): void {
+    requireRank(shape.length)
     this.#left -= bytes
     if (bytes <= maximumBytes && this.#left >= 0) return
     throw new MemoryLimitError(`a value of shape [${shape}] takes ${bytes} bytes, more than the limit`)
   }
+}
+
+export function requireRank(rank: number): void {
+  if (rank > maximumRank) throw new RangeError(`expected at most ${maximumRank} axes, got ${rank}`)
 }
 
 const bytesOf = { float32: 4, float64: 8, int32: 4, int64: 8, bool: 1 }
@@ -75,6 +83,7 @@ export function scalar(type: ElementType, number: number): Value {
 
 /** Another shape of the same elements. */
 export function reshaped(value: Value, shape: readonly number[]): Value {
+  requireRank(shape.length)
   if (sizeOf(shape) === value.data.length) return { type: value.type, shape, data: value.data }
   throw new RangeError(
     `shape [${value.shape}] has ${value.data.length} elements, which do not fill [${shape}]`,

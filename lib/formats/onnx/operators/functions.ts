@@ -10,16 +10,22 @@ import type { AttributeKind, Call, Operator } from './operator.ts'
 type Parameters = Readonly<Record<string, number>>
 type Scalar = (x: number, alpha: number, beta: number) => number
 
-const kernels: Record<string, Unary> = {
-  Abs: 'abs',
-  Exp: 'exp',
-  Log: 'log',
-  Neg: 'negate',
-  Relu: 'relu',
-  Sigmoid: 'sigmoid',
-  Softplus: 'softplus',
-  Sqrt: 'sqrt',
-  Tanh: 'tanh',
+const kernels: Record<string, readonly [kind: Unary, parameters?: Parameters]> = {
+  Abs: ['abs'],
+  Elu: ['elu', { alpha: 1 }],
+  Exp: ['exp'],
+  HardSigmoid: ['hardSigmoid', { alpha: 0.2, beta: 0.5 }],
+  HardSwish: ['hardSilu'],
+  LeakyRelu: ['leakyRelu', { alpha: 0.01 }],
+  Log: ['log'],
+  Mish: ['mish'],
+  Neg: ['negate'],
+  Relu: ['relu'],
+  Sigmoid: ['sigmoid'],
+  Softplus: ['softplus'],
+  Softsign: ['softsign'],
+  Sqrt: ['sqrt'],
+  Tanh: ['tanh'],
 }
 
 /** Also of integers. */
@@ -34,13 +40,8 @@ const scalars: Record<string, readonly [f: Scalar, parameters?: Parameters]> = {
   Ceil: [Math.ceil],
   Celu: [(x, alpha) => Math.max(0, x) + Math.min(0, alpha * Math.expm1(x / alpha)), { alpha: 1 }],
   Cos: [Math.cos],
-  Elu: [(x, alpha) => (x < 0 ? alpha * Math.expm1(x) : x), { alpha: 1 }],
   Erf: [erf],
   Floor: [Math.floor],
-  HardSigmoid: [(x, alpha, beta) => Math.min(Math.max(alpha * x + beta, 0), 1), { alpha: 0.2, beta: 0.5 }],
-  HardSwish: [(x) => x * Math.min(Math.max(x / 6 + 0.5, 0), 1)],
-  LeakyRelu: [(x, alpha) => (x < 0 ? alpha * x : x), { alpha: 0.01 }],
-  Mish: [(x) => x * Math.tanh(Math.log1p(Math.exp(-Math.abs(x))) + Math.max(x, 0))],
   Reciprocal: [(x) => 1 / x],
   Round: [roundHalfToEven],
   Selu: [
@@ -49,7 +50,6 @@ const scalars: Record<string, readonly [f: Scalar, parameters?: Parameters]> = {
   ],
   Sign: [Math.sign],
   Sin: [Math.sin],
-  Softsign: [(x) => x / (1 + Math.abs(x))],
   Swish: [(x, alpha) => x / (1 + Math.exp(-alpha * x)), { alpha: 1 }],
   ThresholdedRelu: [(x, alpha) => (x > alpha ? x : 0), { alpha: 1 }],
 }
@@ -63,7 +63,9 @@ export const functionOperators: Record<string, Operator> = {
   ...Object.fromEntries(
     Object.entries(scalars).map(([name, [f, parameters]]) => [name, scalar(name, f, parameters)]),
   ),
-  ...Object.fromEntries(Object.entries(kernels).map(([name, kind]) => [name, byKernel(name, kind)])),
+  ...Object.fromEntries(
+    Object.entries(kernels).map(([name, [kind, parameters]]) => [name, byKernel(name, kind, parameters)]),
+  ),
 
   Gelu: {
     inputs: [1, 1],
@@ -72,9 +74,7 @@ export const functionOperators: Record<string, Operator> = {
       const kind = call.text('approximate', 'none')
       if (kind !== 'none' && kind !== 'tanh')
         throw new TypeError(`expected approximate none or tanh, got ${kind}`)
-      if (kind === 'none') return unary(call, 'gelu')
-      const inner = (x: number) => Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)
-      return each(call, call.floats(0), (x) => 0.5 * x * (1 + Math.tanh(inner(x))))
+      return unary(call, kind === 'tanh' ? 'geluTanh' : 'gelu')
     },
   },
 
@@ -126,38 +126,45 @@ export const functionOperators: Record<string, Operator> = {
   },
 }
 
-function byKernel(name: string, kind: Unary): Operator {
+function byKernel(name: string, kind: Unary, parameters: Parameters = {}): Operator {
   return {
     inputs: [1, 1],
+    attributes: attributesOf(parameters),
     run(call) {
       const x = call.input(0)
       const exact = ofIntegers[name]
       if (exact && (x.type === 'int64' || x.type === 'int32')) return each(call, x, exact)
-      return unary(call, kind)
+      return unary(call, kind, parameters)
     },
   }
 }
 
-function unary(call: Call, kind: Unary): Value {
+function unary(call: Call, kind: Unary, parameters: Parameters = {}): Value {
   const { type, shape, data } = call.floats(0)
-  return call.make(type, shape, (y) => kernelsFor(data).unaryForward(kind, data, y as FloatArray))
+  const [alpha, beta] = numbersOf(call, parameters)
+  return call.make(type, shape, (y) =>
+    kernelsFor(data).unaryForward(kind, data, y as FloatArray, alpha, beta),
+  )
 }
 
 function scalar(name: string, f: Scalar, parameters: Parameters = {}): Operator {
-  const attributes = Object.fromEntries(
-    Object.keys(parameters).map((parameter): [string, AttributeKind] => [parameter, 'float']),
-  )
   return {
     inputs: [1, 1],
-    attributes,
+    attributes: attributesOf(parameters),
     run(call) {
-      const [alpha, beta] = Object.entries(parameters).map(([parameter, value]) =>
-        call.number(parameter, value),
-      )
+      const [alpha, beta] = numbersOf(call, parameters)
       const x = Object.hasOwn(ofIntegers, name) ? call.input(0) : call.floats(0)
       return each(call, x, (n) => f(n, alpha, beta))
     },
   }
+}
+
+function attributesOf(parameters: Parameters): Record<string, AttributeKind> {
+  return Object.fromEntries(Object.keys(parameters).map((name) => [name, 'float']))
+}
+
+function numbersOf(call: Call, parameters: Parameters): number[] {
+  return Object.entries(parameters).map(([name, value]) => call.number(name, value))
 }
 
 function each(call: Call, x: Value, f: (n: number) => number): Value {

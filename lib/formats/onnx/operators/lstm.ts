@@ -55,30 +55,32 @@ export const lstmOperator: Operator = {
     const array = (...shape: number[]) => call.memory.array(x.type, shape) as FloatArray
     const [y, hn, cn] = [array(T, B, D, H), array(D, B, H), array(D, B, H)]
     const rows = (of: FloatArray, d: number) => of.subarray(d * B * H, (d + 1) * B * H)
-    kernelsFor(x.data).lstmForward(
-      directionsOf(call).map((direction, d) => ({
-        B,
-        T,
-        I,
-        H,
-        P: 0,
-        layerNorm: false,
-        reverse: direction === 'reverse',
-        lengths,
-        parameters: parameters[d],
-        x: x.data,
-        xBatchStride: isBatchFirst ? T * I : I,
-        xTimeStride: isBatchFirst ? I : B * I,
-        h0: h0 && rows(h0.data, d),
-        c0: c0 && rows(c0.data, d),
-        eps: 0,
-        y: y.subarray(d * (isBatchFirst ? H : B * H)),
-        yBatchStride: isBatchFirst ? T * D * H : H,
-        yTimeStride: D * (isBatchFirst ? H : B * H),
-        hn: rows(hn, d),
-        cn: rows(cn, d),
-      })),
-    )
+    if (B > 0) {
+      kernelsFor(x.data).lstmForward(
+        directionsOf(call).map((direction, d) => ({
+          B,
+          T,
+          I,
+          H,
+          P: 0,
+          layerNorm: false,
+          reverse: direction === 'reverse',
+          lengths,
+          parameters: parameters[d],
+          x: x.data,
+          xBatchStride: isBatchFirst ? T * I : I,
+          xTimeStride: isBatchFirst ? I : B * I,
+          h0: h0 && rows(h0.data, d),
+          c0: c0 && rows(c0.data, d),
+          eps: 0,
+          y: y.subarray(d * (isBatchFirst ? H : B * H)),
+          yBatchStride: isBatchFirst ? T * D * H : H,
+          yTimeStride: D * (isBatchFirst ? H : B * H),
+          hn: rows(hn, d),
+          cn: rows(cn, d),
+        })),
+      )
+    }
     const state = (data: FloatArray) => {
       const value = { type: w.type, shape: [D, B, H], data }
       return isBatchFirst ? permuted(value, [1, 0, 2], call.memory) : value
@@ -126,7 +128,7 @@ function lengthsOf(call: Call, { B, T }: { B: number; T: number }): Int32Array |
 }
 
 /** Every direction's weights in our order. */
-function parametersOf(call: Call, { D, I, H }: { D: number; I: number; H: number }): LstmParameters[] {
+export function parametersOf(call: Call, { D, I, H }: { D: number; I: number; H: number }): LstmParameters[] {
   const reorder = (value: Value, d: number, { blocks, size, offset = 0 }: Blocks): FloatArray => {
     const perDirection = value.data.length / D
     const y = call.memory.array(value.type, [blocks.length, size]) as FloatArray

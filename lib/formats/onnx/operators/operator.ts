@@ -1,7 +1,7 @@
 /** What an operator of a graph is, and what it is given when a node runs. */
 
 import type { FloatArray } from '../../../kernels/contract.ts'
-import { type ElementType, isFloat, type Memory, type Value } from '../values.ts'
+import { type ElementType, isFloat, type Memory, requireRank, type Value } from '../values.ts'
 
 export type AttributeKind = 'float' | 'int' | 'string' | 'tensor' | 'floats' | 'ints' | 'strings'
 export type AttributeValue = number | string | Value | readonly number[] | readonly string[]
@@ -115,6 +115,7 @@ export interface Memo {
 
 /** An axis counted from the front. @throws {RangeError} if there is none such */
 export function axisOf(axis: number, rank: number): number {
+  requireRank(rank)
   const fromFront = axis < 0 ? axis + rank : axis
   if (Number.isInteger(fromFront) && fromFront >= 0 && fromFront < rank) return fromFront
   throw new RangeError(`expected an axis from ${-rank} to ${rank - 1}, got ${axis}`)
@@ -122,6 +123,7 @@ export function axisOf(axis: number, rank: number): number {
 
 /** Axes that may not repeat, counted from the front and sorted. */
 export function axesOf(axes: readonly number[], rank: number): number[] {
+  requireRank(rank)
   const sorted = axes.map((axis) => axisOf(axis, rank)).sort((a, b) => a - b)
   if (new Set(sorted).size !== sorted.length) throw new RangeError(`expected different axes, got [${axes}]`)
   return sorted

@@ -1,0 +1,85 @@
+/** One link of a chain on its way to a layer. */
+import type { Layer } from '../../layers/layer.ts'
+import type { Parameter } from '../../tensor.ts'
+import type { Axis } from './axes.ts'
+import type { Link } from './chain.ts'
+import type { Fail } from './fail.ts'
+import { placeOf } from './graph.ts'
+import { Call } from './operators/operator.ts'
+import { isFloat, Memory, type Value } from './values.ts'
+
+export interface Context {
+  /** The value of a name in a probe run. */
+  probed(name: string): Value | undefined
+  constants: ReadonlyMap<string, Value>
+  /** How many checks of axes went well: of two attempts the one with more tells what is in the way. */
+  progress: { checks: number }
+  fail: Fail
+}
+
+/** A link with what its layer is made of. */
+export class Step {
+  readonly link: Link
+  readonly call: Call
+  readonly axes: readonly Axis[]
+  readonly shape: readonly number[]
+  readonly target: readonly number[]
+  readonly layers: Layer[]
+  readonly context: Context
+
+  constructor(link: Link, axes: readonly Axis[], layers: Layer[], context: Context) {
+    const { node, from, to } = link
+    this.link = link
+    this.axes = axes
+    this.layers = layers
+    this.shape = context.probed(from)!.shape
+    this.target = context.probed(to)!.shape
+    this.context = context
+    this.call = new Call({
+      inputs: node.inputs.map((name) => (name === '' ? undefined : context.probed(name))),
+      opset: node.opset,
+      wanted: [],
+      memory: new Memory(),
+      attributes: node.attributes,
+    })
+  }
+
+  refuse(message: string): never {
+    return this.context.fail('NoStack', `${placeOf(this.link.node)}: ${message}`)
+  }
+
+  /** An input that is a weight: a constant of floats. */
+  weight(i: number): Value {
+    const name = this.link.node.inputs[i]
+    const value = this.context.constants.get(name)
+    if (value && isFloat(value)) return value
+    return this.refuse(`expected ${JSON.stringify(name)} to be a constant of floats`)
+  }
+
+  requireAxes(...expected: readonly Axis[]): void {
+    if (String(this.axes) !== String(expected)) this.refuse(`expected the axes ${expected}, got ${this.axes}`)
+    this.context.progress.checks++
+  }
+
+  requireFeaturesLast(): void {
+    if (this.axes.at(-1) !== 'f') this.refuse(`expected the features on the last axis, got ${this.axes}`)
+  }
+}
+
+/** Adds the layers of a step. @returns what the axes are afterwards */
+export type Translate = (step: Step) => readonly Axis[]
+
+export function add(step: Step, layer: Layer): readonly Axis[] {
+  step.layers.push(layer)
+  return step.axes
+}
+
+export function floatType({ type }: Value): 'float32' | 'float64' {
+  return type === 'float64' ? 'float64' : 'float32'
+}
+
+/** Copies numbers into a parameter, one for all if there is but one. */
+export function fill(parameter: Parameter, data: ArrayLike<number>): void {
+  if (data.length === 1) parameter.array.fill(data[0])
+  else parameter.array.set(data)
+}
