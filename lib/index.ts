@@ -41,7 +41,14 @@ export {
 } from './layers/pooling.ts'
 export { Sequential } from './layers/sequential.ts'
 export { detachState, type LSTMState } from './layers/state.ts'
-export { Flatten, Masking, type MaskingOptions, Reverse, TimeDistributed } from './layers/steps.ts'
+export {
+  Flatten,
+  Masking,
+  type MaskingOptions,
+  Reverse,
+  type ReverseOptions,
+  TimeDistributed,
+} from './layers/steps.ts'
 export {
   elu,
   geluTanh,

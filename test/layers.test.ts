@@ -93,7 +93,7 @@ describe('configurations', () => {
     new LSTMCell({ inputSize: 3, hiddenSize: 4, peepholes: true, seed: 2 }),
     new Linear({ inputSize: 3, outputSize: 2, bias: false, seed: 3 }),
     new Embedding({ vocabularySize: 5, embeddingSize: 2, paddingIndex: 0, seed: 4 }),
-    new Dropout({ probability: 0.3 }),
+    new Dropout({ probability: 0.3, acrossTime: true }),
     new LayerNorm({ size: 3, eps: 1e-3 }),
     activation('softplus'),
     activation('elu'),
@@ -107,7 +107,7 @@ describe('configurations', () => {
     new GlobalAveragePool1d(),
     new Flatten(),
     new Masking({ value: -1 }),
-    new Reverse(),
+    new Reverse({ keepMask: true }),
     new TimeDistributed(new Linear({ inputSize: 3, outputSize: 2, seed: 7 })),
     lastStep(),
     new Sequential([new Sequential([new Linear({ inputSize: 1, outputSize: 2, seed: 1 })]), lastStep()]),
@@ -237,6 +237,23 @@ describe('setTraining', () => {
     expect([...model.forward(x).data].filter((each) => each === 0).length).toBeGreaterThan(50)
     setTraining(model, false)
     expect(model.forward(x)).toBe(x)
+  })
+})
+
+describe('Dropout', () => {
+  it('drops the same features at every step with acrossTime, others in every sequence', () => {
+    const layer = new Dropout({ probability: 0.5, acrossTime: true })
+    layer.training = true
+    const [B, T, F] = [4, 3, 16]
+    const x = tensor(new Float32Array(B * T * F).fill(1), { shape: [B, T, F], requiresGrad: true })
+    const y = layer.forward(x)
+    const row = (b: number, t: number) => [...y.data.slice((b * T + t) * F, (b * T + t + 1) * F)]
+    for (let b = 0; b < B; b++) for (let t = 1; t < T; t++) expect(row(b, t)).toEqual(row(b, 0))
+    expect(new Set([0, 1, 2, 3].map((b) => String(row(b, 0)))).size).toBe(B)
+    expect(new Set(y.data)).toEqual(new Set([0, 2]))
+    y.backward(new Float32Array(B * T * F).fill(3))
+    expect(x.grad).toEqual(y.data.map((each) => 3 * each))
+    expect(() => layer.forward(tensor([[1, 2]]))).toThrow('expected x of shape [B, T, F] with acrossTime')
   })
 })
 

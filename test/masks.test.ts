@@ -101,6 +101,14 @@ describe('a mask', () => {
     expect(passedOn([new Reverse()], x, { mask, lengths }).mask).toEqual(within)
   })
 
+  it('stays as it was behind a Reverse with keepMask, which no plan has', () => {
+    const kept = new Reverse({ keepMask: true })
+    expect(passedOn([kept], x, { mask }).mask).toEqual(mask)
+    expect(kept.forward(x).data).toEqual(new Reverse().forward(x).data)
+    expect(() => kept.freeze()).toThrow('a Reverse with keepMask has no frozen form')
+    expect(() => new Reverse({ keepMask: 1 } as never)).toThrow('expected keepMask to be')
+  })
+
   it('comes out of a Sequential inside, and goes into it', () => {
     expect(passedOn([new Sequential([new Masking(), activation('tanh')])], x).mask).toEqual(
       new Uint8Array(12).fill(1),

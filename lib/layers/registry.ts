@@ -20,7 +20,14 @@ import {
   MaxPool1d,
 } from './pooling.ts'
 import { Sequential } from './sequential.ts'
-import { Flatten, Masking, type MaskingOptions, Reverse, TimeDistributed } from './steps.ts'
+import {
+  Flatten,
+  Masking,
+  type MaskingOptions,
+  Reverse,
+  type ReverseOptions,
+  TimeDistributed,
+} from './steps.ts'
 
 /** Constructors check the options, which come from a file; the casts only say which options they expect. */
 const builders: Record<string, (options: object) => Layer> = {
@@ -42,7 +49,7 @@ const builders: Record<string, (options: object) => Layer> = {
   LSTMCell: (options) => new LSTMCell(options as LSTMCellOptions),
   Masking: (options) => new Masking(options as MaskingOptions),
   MaxPool1d: (options) => new MaxPool1d(options as Pool1dOptions),
-  Reverse: () => new Reverse(),
+  Reverse: (options) => new Reverse(options as ReverseOptions),
   Sequential: (options) => {
     const { layers } = options as { layers: readonly LayerConfig[] }
     if (!Array.isArray(layers))

@@ -4,6 +4,7 @@ import type { PlanStep } from '../kernels/contract.ts'
 import { reshape } from '../operations/shape.ts'
 import { maskSteps, reverseMask, reverseSteps } from '../operations/steps.ts'
 import { sizeOf, type Tensor } from '../tensor.ts'
+import { requireBoolean } from './initialisation.ts'
 import { type ForwardOptions, Layer, type LayerConfig } from './layer.ts'
 
 /** [B, ...] to [B, features], as torch.nn.Flatten and keras.layers.Flatten on [B, T, F]. */
@@ -69,8 +70,24 @@ export class Masking extends Layer {
   }
 }
 
+export interface ReverseOptions {
+  /** The mask stays as it was, as behind an LSTM of Keras with go_backwards; default false. */
+  keepMask?: boolean
+}
+
 /** The steps of each sequence in reverse order: those of its length, with its mask; padding stays at the end. */
 export class Reverse extends Layer {
+  readonly keepMask: boolean
+
+  /** @throws {TypeError} if an option is unknown or no boolean */
+  constructor(options: ReverseOptions = {}) {
+    super()
+    refuseUnknownOptions('Reverse', options, ['keepMask'])
+    const { keepMask = false } = options
+    requireBoolean('Reverse', 'keepMask', keepMask)
+    this.keepMask = keepMask
+  }
+
   override forward(x: Tensor, { lengths }: ForwardOptions = {}): Tensor {
     return reverseSteps(x, { lengths })
   }
@@ -80,15 +97,17 @@ export class Reverse extends Layer {
     mask?: Uint8Array,
     { lengths }: ForwardOptions = {},
   ): Uint8Array | undefined {
-    return mask && reverseMask(x, mask, { lengths })
+    return mask && !this.keepMask ? reverseMask(x, mask, { lengths }) : mask
   }
 
+  /** @throws {TypeError} with `keepMask`: a plan turns steps and mask together */
   override freeze(): readonly PlanStep[] {
-    return [{ kind: 'reverse' }]
+    if (!this.keepMask) return [{ kind: 'reverse' }]
+    throw new TypeError('compile: a Reverse with keepMask has no frozen form; call its forward inside noGrad')
   }
 
   override config(): LayerConfig {
-    return { type: 'Reverse' }
+    return { type: 'Reverse', keepMask: this.keepMask }
   }
 }
 

@@ -13,14 +13,23 @@ import { multiply } from './pointwise.ts'
  * 1 / (1 - probability), so that its expectation stays. The seed comes from `ambientRandom()`. Always samples: whether
  * the model is training is the layer's matter.
  *
- * @param probability in [0, 1)
+ * @param options.probability in [0, 1)
+ * @param options.acrossTime whether x [B, T, ...] loses the same elements at every step; default false
+ * @throws {RangeError} if an option is out of range, or x has no axis of steps with features behind
  */
-export function dropout(x: Tensor, { probability }: { probability: number }): Tensor {
+export function dropout(
+  x: Tensor,
+  { probability, acrossTime = false }: { probability: number; acrossTime?: boolean },
+): Tensor {
   requireNumber('dropout', 'probability', probability, { low: 0, high: 1, open: true })
   if (probability === 0) return x
   const [like] = floats('dropout', x)
   const kept = 1 - probability
-  return multiply(x, bernoulliMask(like, x.shape, { probability: kept, value: 1 / kept }))
+  const [B, , ...features] = x.shape
+  if (acrossTime && features.length === 0)
+    throw new RangeError(`dropout: expected x of shape [B, T, F] with acrossTime, got [${x.shape}]`)
+  const shape = acrossTime ? [B, 1, ...features] : x.shape
+  return multiply(x, bernoulliMask(like, shape, { probability: kept, value: 1 / kept }))
 }
 
 /** A constant tensor whose elements are `value` with the given probability, else 0. */
