@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { backend, useBackend } from '../lib/kernels/index.ts'
-import { referenceKernels } from '../lib/kernels/reference/index.ts'
 import { type Padding, windowsOver } from '../lib/kernels/windows.ts'
 import { type ActivationKind, type ActivationNumbers, activation } from '../lib/layers/activation.ts'
 import { GlobalAveragePool1d, GlobalMaxPool1d } from '../lib/layers/pooling.ts'
@@ -233,12 +232,24 @@ describe('windows', () => {
     }
   })
 
-  it('that tie give the gradient to the first step', () => {
-    const dx = new Float64Array(3)
-    const call = { T: 3, S: 1, size: 3, stride: 1, dilation: 1, before: 0, B: 1, C: 1, countPadding: false }
-    const [x, y] = [Float64Array.of(1, 4, 4), Float64Array.of(4)]
-    referenceKernels.pool1dBackward('max', { ...call, x, y, dy: Float64Array.of(2), dx })
-    expect([...dx]).toEqual([0, 2, 0])
+  it.each([
+    'reference',
+    ...available,
+  ] as const)('that tie give the gradient to the first step, on %s', (name) => {
+    useBackend(name)
+    // Nine channels, so that every target has a vector and a rest; the first step is the largest in the last one only.
+    const x = new Tensor(
+      [1, 3, 9],
+      Float32Array.from({ length: 27 }, (_, i) => (i < 8 ? 1 : 4)),
+      true,
+    )
+    windows.maxPool1d(x, { size: 3 }).backward(new Float32Array(9).fill(2))
+    const gets = (step: number) => [...x.grad!.subarray(step * 9, (step + 1) * 9)]
+    expect([gets(0), gets(1), gets(2)]).toEqual([
+      [0, 0, 0, 0, 0, 0, 0, 0, 2],
+      [2, 2, 2, 2, 2, 2, 2, 2, 0],
+      [0, 0, 0, 0, 0, 0, 0, 0, 0],
+    ])
   })
 })
 
