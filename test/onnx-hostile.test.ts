@@ -330,6 +330,21 @@ describe('a tensor', () => {
     }
   })
 
+  it('that is read over and over while constants are folded is not', () => {
+    const start = performance.now()
+    const nodes = Array.from({ length: 5000 }, (_, i) => node('ReduceMax', ['w'], [`v${i}`], { keepdims: 0 }))
+    const sum = node(
+      'Sum',
+      Array.from(nodes, (_, i) => `v${i}`),
+      ['y'],
+    )
+    const w = weights('w', [1e6], new Array(1e6).fill(0))
+    expect(decodeOnnx(graph({ nodes: [...nodes, sum], initializers: [w], inputs: [] })).nodes.length).toBe(
+      5001,
+    )
+    expect(performance.now() - start).toBeLessThan(1000)
+  })
+
   it('that grows step by step while constants are folded stops growing', () => {
     const start = performance.now()
     const nodes = Array.from({ length: 60 }, (_, i) =>
@@ -458,5 +473,9 @@ describe('external data', () => {
     )
     expect(decode(at('w', 0, 16), at('v', 0, 16)).initializers.size).toBe(2)
     expect(() => decodeOnnx(file(at('w', 0, 8)))).toThrow('"data", which was not given')
+    const outside = new Map([['../data', new Uint8Array(8)]])
+    expect(() => decodeOnnx(file(tensorAt('w', { location: '../data' })), { external: outside })).toThrow(
+      'expected its data in the model\'s own folder, got "../data"',
+    )
   })
 })

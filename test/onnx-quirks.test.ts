@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { decodeOnnx } from '../lib/formats/onnx/index.ts'
 import { LSTM, type Tensor, tensor } from '../lib/index.ts'
-import { integers, node, onnxFile, value, weights } from './support/onnx.ts'
+import { type Attribute, integers, node, onnxFile, value, weights } from './support/onnx.ts'
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x))
 
@@ -27,7 +27,7 @@ function cell(
     p,
     c0,
     attributes = {},
-  }: { w?: number[]; b?: number[]; p?: number[]; c0?: number; attributes?: object },
+  }: { w?: number[]; b?: number[]; p?: number[]; c0?: number; attributes?: Record<string, Attribute> },
 ): number {
   const names = ['x', 'w', 'r', b ? 'b' : '', '', '', c0 === undefined ? '' : 'c0', p ? 'p' : '']
   const initializers = [weights('w', [1, 4, 1], w), weights('r', [1, 4, 1], [0, 0, 0, 0])]
@@ -58,6 +58,47 @@ describe('the LSTM operator', () => {
     const given = { w: [0, 0, 0, 4], p: [0.3, 0.5, 0.7], c0: 2 }
     expect(cell('Y_c', given)).toBeCloseTo(c, 6)
     expect(cell('Y_h', given)).toBeCloseTo(sigmoid(0.5 * c) * Math.tanh(c), 6)
+  })
+
+  it('couples the gates with input_forget: f is 1 - i, whatever the forget gate would be', () => {
+    const i = sigmoid(1)
+    const given = { w: [1, 2, 30, 4], c0: 5, attributes: { input_forget: 1 } }
+    expect(cell('Y_c', given)).toBeCloseTo((1 - i) * 5 + i * Math.tanh(4), 6)
+  })
+
+  it('clips the sums before the activations, not what comes out of them', () => {
+    const given = { w: [1, 2, 3, 4], c0: 5, attributes: { clip: { float: 0.5 } } }
+    const c = sigmoid(0.5) * 5 + sigmoid(0.5) * Math.tanh(0.5)
+    expect(cell('Y_c', given)).toBeCloseTo(c, 6)
+    expect(cell('Y_h', given)).toBeCloseTo(sigmoid(0.5) * Math.tanh(c), 6)
+  })
+
+  it('has activations f for the gates, g for the candidate and h for the output', () => {
+    const attributes = { activations: { strings: ['HardSigmoid', 'Relu', 'Softsign'] } }
+    const c = 0.7 * 4
+    expect(cell('Y_c', { w: [1, 2, 3, 4], attributes })).toBeCloseTo(c, 6)
+    expect(cell('Y_h', { w: [1, 2, 3, 4], attributes })).toBeCloseTo((0.9 * c) / (1 + c), 6)
+  })
+
+  it('gives activation_alpha and activation_beta to those activations that have any, in order', () => {
+    const attributes = {
+      activations: { strings: ['sigmoid', 'AFFINE', 'HardSigmoid'] },
+      activation_alpha: { floats: [2, 0.25] },
+      activation_beta: { floats: [0.5] },
+    }
+    const c = sigmoid(1) * (2 * 4 + 0.5)
+    expect(cell('Y_c', { w: [1, 2, 3, 4], attributes })).toBeCloseTo(c, 6)
+    expect(cell('Y_h', { w: [1, 2, 3, 4], attributes })).toBeCloseTo(sigmoid(2) * 1, 6)
+    const more = { ...attributes, activation_beta: { floats: [0.5, 0.25, 1] } }
+    expect(() => cell('Y_h', { attributes: more })).toThrow(
+      'have more numbers than [sigmoid,AFFINE,HardSigmoid] take',
+    )
+    const unknown = { activations: { strings: ['Sigmoid', 'Tanh', 'Sine'] } }
+    expect(() => cell('Y_h', { attributes: unknown })).toThrow(
+      'the activation Sine is not known; known: affine',
+    )
+    const few = { activations: { strings: ['Sigmoid', 'Tanh'] } }
+    expect(() => cell('Y_h', { attributes: few })).toThrow('expected 3 activations, got [Sigmoid,Tanh]')
   })
 
   it('may lack B, sequence_lens, the states and P, as empty names or at the end', () => {
@@ -129,6 +170,28 @@ describe('the LSTM operator', () => {
     expect(layer).toBeInstanceOf(LSTM)
     expect([...layer.weights[0][0].weightIh.data]).toEqual([1, 3, 4, 2])
     expect([...layer.weights[0][0].weightHh.data]).toEqual([5, 7, 8, 6])
+  })
+
+  it('becomes a layer that reads backwards, or gives its final states alone, where the graph does', () => {
+    const initializers = [weights('w', [2, 12, 2], random(48)), weights('r', [2, 12, 3], random(72))]
+    const half = [weights('w', [1, 12, 2], random(24)), weights('r', [1, 12, 3], random(36))]
+    const inputs = [value('x', ['T', 'B', 2])]
+    const reverse = node('LSTM', ['x', 'w', 'r'], ['', 'y'], { hidden_size: 3, direction: 'reverse' })
+    const options = (bytes: Uint8Array) => (decodeOnnx(bytes).toModel().layers[0] as LSTM).config()
+    expect(options(onnxFile({ nodes: [reverse], inputs, initializers: half }))).toMatchObject({
+      reverse: true,
+      returnSequences: false,
+    })
+    const nodes = [
+      node('LSTM', ['x', 'w', 'r'], ['', 'h'], { hidden_size: 3, direction: 'bidirectional' }),
+      node('Transpose', ['h'], ['turned'], { perm: [1, 0, 2] }),
+      node('Reshape', ['turned', 'shape'], ['y']),
+    ]
+    const shape = integers('shape', [0, -1])
+    expect(options(onnxFile({ nodes, inputs, initializers: [...initializers, shape] }))).toMatchObject({
+      bidirectional: true,
+      returnSequences: false,
+    })
   })
 })
 
@@ -209,6 +272,14 @@ describe('other operators', () => {
     expect(run([divide], { n }, [integers('d', [2])]).item()).toBe(-3)
     expect(() => run([divide], { n }, [integers('d', [0])])).toThrow('an integer is divided by zero')
     expect(() => run([node('Mul', ['n', 'd'], ['y'])], { n }, [integers('d', [2 ** 52])])).toThrow(
+      'an int64 beyond 2^53',
+    )
+  })
+
+  it('int64 beyond 2^53 are not rounded in silence', () => {
+    const subtract = node('Sub', ['a', 'b'], ['y'])
+    const big = [integers('a', [2n ** 53n + 1n]), integers('b', [2n ** 53n - 1n])]
+    expect(() => decodeOnnx(onnxFile({ nodes: [subtract], initializers: big }))).toThrow(
       'an int64 beyond 2^53',
     )
   })

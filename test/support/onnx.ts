@@ -3,11 +3,12 @@ import { attributeTypes, dataTypes, modelType } from '../../lib/formats/onnx/sch
 import { readSafetensors } from '../../lib/formats/safetensors/index.ts'
 import { Tensor } from '../../lib/tensor.ts'
 
-type Attribute =
+export type Attribute =
   | number
   | string
   | readonly number[]
   | { float: number }
+  | { floats: readonly number[] }
   | { strings: readonly string[] }
   | { tensor: object }
 
@@ -66,6 +67,7 @@ function attributeOf(given: Attribute): object {
   if (typeof given === 'string') return { type: attributeTypes.string, s: text(given) }
   if (Array.isArray(given)) return { type: attributeTypes.ints, ints: given }
   if ('float' in given) return { type: attributeTypes.float, f: given.float }
+  if ('floats' in given) return { type: attributeTypes.floats, floats: given.floats }
   if ('strings' in given) return { type: attributeTypes.strings, strings: given.strings.map(text) }
   return { type: attributeTypes.tensor, t: (given as { tensor: object }).tensor }
 }

@@ -11,7 +11,8 @@ import { LayerNorm } from '../../layers/normalization.ts'
 import { Flatten, Reverse } from '../../layers/steps.ts'
 import { type Axis, reshapedAxes } from './axes.ts'
 import type { Chain } from './chain.ts'
-import { parametersOf } from './operators/lstm.ts'
+import { weightsOf } from './operators/lstm.ts'
+import { variantsOf } from './operators/lstm-variant.ts'
 import { axesOf, axisOf } from './operators/operator.ts'
 import { add, type Context, fill, floatType, Step, type Translate } from './step.ts'
 import { isFloat, type Value } from './values.ts'
@@ -270,26 +271,34 @@ function lstm(step: Step): readonly Axis[] {
   if (lengths?.data.some((n) => n !== step.shape[isBatchFirst ? 1 : 0])) step.refuse('its lengths are fixed')
   const [D, rows, inputSize] = W.shape
   const hiddenSize = rows / 4
-  if (call.text('direction', 'forward') === 'reverse') step.refuse('no layer reads backwards only')
+  const [variant, other = variant] = variantsOf(call, D)
+  if (JSON.stringify(variant) !== JSON.stringify(other))
+    step.refuse('its directions have different activations')
+  const reverse = call.text('direction', 'forward') === 'reverse'
+  // The last step of what was read forwards is the final state: only other states need an option of their own.
+  const returnSequences = link.output === 0 || (D === 1 && !reverse)
   const layer = withoutInitialValues(
     () =>
       new LSTM({
+        ...variant,
         inputSize,
         hiddenSize,
         bidirectional: D === 2,
+        reverse,
+        returnSequences,
         bias: call.inputs[3] !== undefined,
         peepholes: call.inputs[7] !== undefined,
         dataType: floatType(W),
       }),
   )
-  for (const [d, source] of parametersOf(call, { D, I: inputSize, H: R.shape[2] }).entries()) {
+  for (const [d, source] of weightsOf(call, { D, I: inputSize, H: R.shape[2] }).entries()) {
     for (const [name, parameter] of Object.entries(layer.weights[0][d])) {
-      if (parameter) fill(parameter, source[name as keyof typeof source]!)
+      if (parameter) fill(parameter, source[name as keyof typeof source]!.array)
     }
   }
   step.layers.push(layer)
   if (link.output === 0) return isBatchFirst ? ['b', 't', 'd', 'f'] : ['t', 'd', 'b', 'f']
-  if (link.output !== 1 || D !== 1) step.refuse('its final states are read')
-  step.layers.push(new LastStep())
+  if (link.output === 2) step.refuse('its final cell is read')
+  if (returnSequences) step.layers.push(new LastStep())
   return isBatchFirst ? ['b', 'd', 'f'] : ['d', 'b', 'f']
 }

@@ -68,7 +68,7 @@ export function toSequential(graph: Graph, evaluator: Evaluator, fail: Fail): Se
   return fail('NoStack', `its numbers make no layers: ${cause.message}`, { cause })
 }
 
-/** Inputs of every kind: numbers for sequences, small indices, zeros for states, full lengths. */
+/** Inputs of every kind: numbers for sequences, small indices, zeros for states, lengths up to T. */
 function probeFeeds(graph: Graph, fail: Fail): Map<string, Value> {
   const sizes = new Map<string, number>()
   const random = new Random(1)
@@ -90,7 +90,7 @@ function probeFeeds(graph: Graph, fail: Fail): Map<string, Value> {
       const data = new Memory().array(input.dataType, shape)
       const isSequence = input === required[0] && !states.has(input.name)
       if (isSequence) fillProbe(data, input.dataType, random)
-      else if (input.shape.length === 1) data.fill(Math.min(...feedLengths(required[0], sizeOfAxis)))
+      else if (input.shape.length === 1) fillLengths(data, Math.min(...feedLengths(required[0], sizeOfAxis)))
       return [input.name, { type: input.dataType, shape, data }]
     }),
   )
@@ -103,6 +103,11 @@ function feedLengths(
   return [0, 1]
     .filter((axis) => axis < (sequence.shape?.length ?? 0))
     .map((axis) => sizeOfAxis(sequence, axis))
+}
+
+/** Different ones, so that padding shows. */
+function fillLengths(data: ValueArray, longest: number): void {
+  for (let i = 0; i < data.length; i++) data[i] = longest - ((5 * i) % longest)
 }
 
 function fillProbe(data: ValueArray, type: ElementType, random: Random): void {

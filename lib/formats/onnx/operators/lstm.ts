@@ -1,7 +1,12 @@
 /** The LSTM operator (opsets 1, 7, 14 and 22), whole. Its layouts are strides of the kernels: X and Y are not copied. */
-import type { FloatArray, LstmParameters } from '../../../kernels/contract.ts'
+import type { FloatArray } from '../../../kernels/contract.ts'
 import { kernelsFor } from '../../../kernels/index.ts'
+import type { LstmWeights } from '../../../operations/lstm.ts'
+import { lstmVariant } from '../../../operations/lstm-variant.ts'
+import { arraysOf, packedFor } from '../../../operations/lstm-weights.ts'
+import { Tensor } from '../../../tensor.ts'
 import { permuted, type Value } from '../values.ts'
+import { variantsOf } from './lstm-variant.ts'
 import type { Call, Operator } from './operator.ts'
 
 type Floats = Value & { readonly data: FloatArray }
@@ -43,9 +48,9 @@ export const lstmOperator: Operator = {
     if (H < 1 || asked !== H)
       throw new RangeError(`hidden_size is ${asked}, but R has the shape [${call.input(2).shape}]`)
     requireShapes(call, x, { D, B, I, H })
-    requireStandard(call)
+    const variants = variantsOf(call, D).map(lstmVariant)
 
-    const parameters = call.once([1, 2, 3, 7], () => parametersOf(call, { D, I, H }))
+    const weights = call.once([1, 2, 3, 7], () => weightsOf(call, { D, I, H }))
     const lengths = lengthsOf(call, { B, T })
     const initial = (i: number) => {
       if (!call.inputs[i]) return undefined
@@ -56,7 +61,9 @@ export const lstmOperator: Operator = {
     const [y, hn, cn] = [array(T, B, D, H), array(D, B, H), array(D, B, H)]
     const rows = (of: FloatArray, d: number) => of.subarray(d * B * H, (d + 1) * B * H)
     if (B > 0) {
-      kernelsFor(x.data).lstmForward(
+      const kernels = kernelsFor(x.data)
+      const shape = { B, T, I, H, P: 0, layerNorm: false }
+      kernels.lstmForward(
         directionsOf(call).map((direction, d) => ({
           B,
           T,
@@ -65,8 +72,10 @@ export const lstmOperator: Operator = {
           P: 0,
           layerNorm: false,
           reverse: direction === 'reverse',
+          variant: variants[d],
           lengths,
-          parameters: parameters[d],
+          parameters: arraysOf(weights[d]),
+          packed: packedFor('forward', weights[d], shape, kernels),
           x: x.data,
           xBatchStride: isBatchFirst ? T * I : I,
           xTimeStride: isBatchFirst ? I : B * I,
@@ -128,37 +137,30 @@ function lengthsOf(call: Call, { B, T }: { B: number; T: number }): Int32Array |
 }
 
 /** Every direction's weights in our order. */
-export function parametersOf(call: Call, { D, I, H }: { D: number; I: number; H: number }): LstmParameters[] {
-  const reorder = (value: Value, d: number, { blocks, size, offset = 0 }: Blocks): FloatArray => {
-    const perDirection = value.data.length / D
-    const y = call.memory.array(value.type, [blocks.length, size]) as FloatArray
-    for (const [position, block] of blocks.entries()) {
-      const start = d * perDirection + offset + block * size
-      y.set(value.data.subarray(start, start + size), position * size)
-    }
-    return y
-  }
+export function weightsOf(call: Call, { D, I, H }: { D: number; I: number; H: number }): LstmWeights[] {
   const [w, r, b, p] = [call.input(1), call.input(2), call.inputs[3], call.inputs[7]]
-  return Array.from({ length: D }, (_, d) => ({
-    weightIh: reorder(w, d, { blocks: gates, size: H * I }),
-    weightHh: reorder(r, d, { blocks: gates, size: H * H }),
-    biasIh: b && reorder(b, d, { blocks: gates, size: H }),
-    biasHh: b && reorder(b, d, { blocks: gates, size: H, offset: 4 * H }),
-    peephole: p && reorder(p, d, { blocks: peepholes, size: H }),
-  }))
-}
-
-interface Blocks {
-  blocks: readonly number[]
-  size: number
-  offset?: number
-}
-
-function requireStandard(call: Call): void {
-  const activations = call.texts('activations')
-  const standard = ['sigmoid', 'tanh', 'tanh']
-  const isStandard = !activations || activations.every((name, i) => name.toLowerCase() === standard[i % 3])
-  if (!isStandard || call.number('clip', 0) || call.integer('input_forget', 0)) {
-    throw new TypeError('activations other than Sigmoid, Tanh, Tanh, clip and input_forget are not supported')
-  }
+  return Array.from({ length: D }, (_, d) => {
+    const reorder = (
+      value: Value,
+      blocks: readonly number[],
+      shape: readonly number[],
+      offset = 0,
+    ): Tensor => {
+      const y = call.memory.array(value.type, shape) as FloatArray
+      const size = y.length / blocks.length
+      const first = (d * value.data.length) / D + offset
+      for (const [position, block] of blocks.entries()) {
+        const start = first + block * size
+        y.set(value.data.subarray(start, start + size), position * size)
+      }
+      return new Tensor(shape, y)
+    }
+    return {
+      weightIh: reorder(w, gates, [4 * H, I]),
+      weightHh: reorder(r, gates, [4 * H, H]),
+      biasIh: b && reorder(b, gates, [4 * H]),
+      biasHh: b && reorder(b, gates, [4 * H], 4 * H),
+      peephole: p && reorder(p, peepholes, [3, H]),
+    }
+  })
 }
