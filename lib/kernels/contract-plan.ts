@@ -4,7 +4,7 @@ import type { Padding, Pool, WindowOptions } from './windows.ts'
 
 /**
  * A model frozen for inference: steps that follow each other, each [B, T, features] to [B, T, features], with the mask of
- * the run or of an embedding with `maskZero` beside them, which LSTMs and `lastStep` heed. `compilePlan`
+ * the run, of an embedding with `maskZero` or of a masking beside them, which LSTMs, `lastStep` and averages heed. `compilePlan`
  * copies the parameters into the back end's own layout, which `runPlan` of the same back end and target reads.
  */
 export type PlanStep =
@@ -24,8 +24,10 @@ export type PlanStep =
   | { kind: 'globalPool1d'; function: Pool }
   /** All steps side by side as the features of one: T is then what the step after it asks for. */
   | { kind: 'flatten' }
-  /** Turns the valid steps of each sequence round. */
-  | { kind: 'reverse' }
+  /** Turns the valid steps of each sequence round, and their mask unless it is kept. */
+  | { kind: 'reverse'; keepMask: boolean }
+  /** Steps whose features all equal `value` become 0 and do not count from here on; the mask from before is replaced. */
+  | { kind: 'masking'; value: number }
 
 /** What becomes of the outputs of two directions: side by side, or one as wide as each. */
 export type DirectionMerge = 'concat' | 'sum' | 'mul' | 'average'

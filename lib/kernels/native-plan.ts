@@ -65,6 +65,7 @@ const kinds = {
   globalPool1d: 9,
   flatten: 10,
   reverse: 11,
+  masking: 12,
 }
 const flags = {
   layerNorm: 1,
@@ -78,6 +79,7 @@ const flags = {
   zeroMasked: 256,
   maskZero: 512,
   countPadding: 1024,
+  keepMask: 2048,
 }
 const merges: readonly DirectionMerge[] = ['concat', 'sum', 'mul', 'average']
 const stepInts = 24
@@ -253,8 +255,11 @@ function entryOf(addon: PlanAddon, { step, input: I, output: O }: Sized): Entry 
       }
     case 'globalPool1d':
       return { kind: kinds.globalPool1d, function: poolNames.indexOf(step.function), sections: [] }
-    case 'flatten':
+    case 'masking':
+      return { kind: kinds.masking, reals: [0, 0, 0, step.value], sections: [] }
     case 'reverse':
+      return { kind: kinds.reverse, flags: step.keepMask ? flags.keepMask : 0, sections: [] }
+    case 'flatten':
     case 'lastStep':
       return { kind: kinds[step.kind], sections: [] }
   }

@@ -19,6 +19,7 @@ export function sizeSteps(steps: readonly PlanStep[]): { sized: readonly Sized[]
   let width: number | undefined
   let stateWidth = 0
   const sized = steps.map((step, i) => {
+    if (width === undefined && !ownSize(step)) width = nextInput(steps, i)
     const own = step.kind === 'flatten' && width !== undefined ? flattened(steps, i, width) : ownSize(step)
     if (width === undefined && !own) {
       throw new RangeError(`compile: expected the first layer to have an input size, got ${step.kind}`)
@@ -89,15 +90,21 @@ export function lengthsAfter(step: PlanStep, lengths: Int32Array | undefined): I
 
 /** A flatten has all features of a sequence, whose T is not known yet: as many as the next step with a size asks for. */
 function flattened(steps: readonly PlanStep[], i: number, input: number): { input: number; output: number } {
-  for (const next of steps.slice(i + 1)) {
-    const output = ownSize(next)?.input
-    if (output === undefined) continue
-    if (output % input === 0) return { input, output }
-    throw new RangeError(
-      `compile: expected the layer after Flatten to have a multiple of ${input} features, got ${output}`,
-    )
+  const output = nextInput(steps, i + 1)
+  if (output === undefined) throw new RangeError('compile: expected a layer with an input size after Flatten')
+  if (output % input === 0) return { input, output }
+  throw new RangeError(
+    `compile: expected the layer after Flatten to have a multiple of ${input} features, got ${output}`,
+  )
+}
+
+/** The features that steps from `i` on hand on until one says how many it takes. */
+function nextInput(steps: readonly PlanStep[], i: number): number | undefined {
+  for (const step of steps.slice(i)) {
+    const own = ownSize(step)
+    if (own || step.kind === 'flatten') return own?.input
   }
-  throw new RangeError('compile: expected a layer with an input size after Flatten')
+  return undefined
 }
 
 function ownSize(step: PlanStep): { input: number; output: number } | undefined {

@@ -65,6 +65,10 @@ export class Masking extends Layer {
     return mask
   }
 
+  override freeze(): readonly PlanStep[] {
+    return [{ kind: 'masking', value: this.value }]
+  }
+
   override config(): LayerConfig {
     return { type: 'Masking', value: this.value }
   }
@@ -100,10 +104,8 @@ export class Reverse extends Layer {
     return mask && !this.keepMask ? reverseMask(x, mask, { lengths }) : mask
   }
 
-  /** @throws {TypeError} with `keepMask`: a plan turns steps and mask together */
   override freeze(): readonly PlanStep[] {
-    if (!this.keepMask) return [{ kind: 'reverse' }]
-    throw new TypeError('compile: a Reverse with keepMask has no frozen form; call its forward inside noGrad')
+    return [{ kind: 'reverse', keepMask: this.keepMask }]
   }
 
   override config(): LayerConfig {

@@ -41,6 +41,7 @@ void section_lengths(const Kernels& kernels, const PlanStep& step, std::size_t l
     case PlanKind::global_pool1d:
     case PlanKind::flatten:
     case PlanKind::reverse:
+    case PlanKind::masking:
       break;
   }
 }
@@ -104,7 +105,7 @@ std::string check_plan(const Kernels& kernels, const Plan& plan) {
   for (int i = 0; i < plan.count; i++) {
     const PlanStep& step = plan.steps[i];
     const std::string place = "step " + std::to_string(i);
-    if (step.kind < 0 || step.kind > static_cast<std::int32_t>(PlanKind::reverse))
+    if (step.kind < 0 || step.kind > static_cast<std::int32_t>(PlanKind::masking))
       return place + " is of no known kind";
     if (step.input <= 0 || step.output <= 0 || step.hidden < 0 || step.projection < 0)
       return place + " has no size";
@@ -223,6 +224,9 @@ void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, 
         break;
       case PlanKind::reverse:
         run_reverse(step, flow, x, y);
+        break;
+      case PlanKind::masking:
+        flow.mask = run_masking(context, step, flow, x, y);
         break;
     }
     flow.mask = mask_after(context, step, flow);

@@ -26,7 +26,8 @@ enum class PlanKind {
   pool1d,
   global_pool1d,
   flatten,
-  reverse
+  reverse,
+  masking
 };
 
 // One step as it stands in the program. Offsets into the weights count cache lines of 16 floats.
@@ -44,7 +45,7 @@ struct PlanStep {
   std::int32_t state;       // first float of the step's part of a state row
   std::int32_t function;    // Unary, Pool, or Merge of an LSTM
   float eps, zoneout_cell, zoneout_hidden;
-  float alpha, beta;  // UnaryNumbers
+  float alpha, beta;  // UnaryNumbers; alpha is what a masking leaves out
   std::int32_t size, stride, dilation, padding, groups;
   std::int32_t variants[2];  // of each direction: 1 + the line with a PlanVariant, 0 for the standard cell
   std::int32_t unused[2];
@@ -62,7 +63,8 @@ enum PlanFlag {
   kLastOnlyFlag = 128,    // of an LSTM: the output is the final h, and what follows has T = 1
   kZeroMaskedFlag = 256,  // of an LSTM: the output of a masked step is zero
   kMaskZeroFlag = 512,    // of an embedding: steps with index 0 do not count
-  kCountPaddingFlag = 1024
+  kCountPaddingFlag = 1024,
+  kKeepMaskFlag = 2048  // of a reverse: the mask is not turned with the steps
 };
 
 // What becomes of the outputs of two directions: side by side, or one as wide as each.

@@ -71,7 +71,7 @@ const std::int32_t* lengths_after(const Context& context, const PlanStep& step, 
 
 const std::uint8_t* mask_after(const Context& context, const PlanStep& step, const Flow& flow) {
   if (ends_sequence(step) || is_windowed(step) || flow.mask == nullptr) return nullptr;
-  if (!is(step, PlanKind::reverse)) return flow.mask;
+  if (!is(step, PlanKind::reverse) || has(step, kKeepMaskFlag)) return flow.mask;
   const std::size_t T = flow.T;
   std::uint8_t* turned = context.arena->take<std::uint8_t>(flow.run.B * T);
   std::memcpy(turned, flow.mask, flow.run.B * T);
@@ -132,6 +132,23 @@ void run_reverse(const PlanStep& step, const Flow& flow, const float* x, float* 
       std::memcpy(y, sequence + from * F, sizeof(float) * F);
     }
   }
+}
+
+const std::uint8_t* run_masking(const Context& context, const PlanStep& step, const Flow& flow,
+                                const float* x, float* y) {
+  const std::size_t rows = static_cast<std::size_t>(flow.run.B) * flow.T, F = step.output;
+  std::uint8_t* mask = context.arena->take<std::uint8_t>(rows);
+  for (std::size_t n = 0; n < rows; n++, x += F, y += F) {
+    std::size_t f = 0;
+    while (f < F && x[f] == step.alpha) f++;
+    mask[n] = f < F;
+    if (f < F) {
+      std::memcpy(y, x, sizeof(float) * F);
+    } else {
+      std::memset(y, 0, sizeof(float) * F);
+    }
+  }
+  return mask;
 }
 
 void run_last_step(const PlanStep& step, const Flow& flow, const float* x, float* y) {

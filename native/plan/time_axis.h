@@ -1,4 +1,4 @@
-// The steps of a plan that change the time axis: how many time steps they leave, and running them.
+// The steps of a plan that change the time axis, or which of its steps count, and running them.
 #pragma once
 #include "steps.h"
 
@@ -21,6 +21,9 @@ void run_pool1d(const Kernels& kernels, const Context& context, const PlanStep& 
 void run_global_pool1d(const Kernels& kernels, const Context& context, const PlanStep& step, const Flow& flow,
                        const float* x, float* y);
 void run_reverse(const PlanStep& step, const Flow& flow, const float* x, float* y);
+// Returns the mask of the steps that are not step.alpha throughout.
+const std::uint8_t* run_masking(const Context& context, const PlanStep& step, const Flow& flow,
+                                const float* x, float* y);
 void run_last_step(const PlanStep& step, const Flow& flow, const float* x, float* y);
 
 }  // namespace lstm_native

@@ -36,7 +36,8 @@ export function runPlan({ plan, B, T, x, y, lengths, mask, initialState, finalSt
   for (const [i, each] of sized.entries()) {
     const after = stepsAfter(each, T)
     const output = i === sized.length - 1 ? y : zerosLike(y, B * after * each.output)
-    if (each.step.kind === 'embedding' && each.step.maskZero) mask = maskOfZeros(x as Int32Array)
+    if (each.step.kind === 'embedding' && each.step.maskZero) mask = maskOf(x, { width: 1, value: 0 })
+    if (each.step.kind === 'masking') mask = maskOf(x, { width: each.input, value: each.step.value })
     runStep(each, { B, T, x, y: output, lengths, mask, initialState, finalState: final, stateWidth })
     mask = mask && maskAfter(each.step, mask, { B, T, lengths })
     lengths = lengthsAfter(each.step, lengths)
@@ -92,13 +93,21 @@ function runStep({ step, input, output, state }: Sized, rows: Rows): void {
     case 'reverse':
       reverseRows(rows, x, input)
       break
+    case 'masking':
+      y.set(x)
+      for (let n = 0; n < N; n++) if (rows.mask![n] === 0) y.fill(0, n * input, (n + 1) * input)
+      break
     case 'lastStep':
       takeLastSteps(rows, x, input)
   }
 }
 
-function maskOfZeros(indices: Int32Array): Uint8Array {
-  return Uint8Array.from(indices, (index) => (index === 0 ? 0 : 1))
+/** 1 for each row of x that is not `value` throughout. */
+function maskOf(x: FloatArray | Int32Array, { width, value }: { width: number; value: number }): Uint8Array {
+  const exact = x instanceof Float32Array ? Math.fround(value) : value
+  return Uint8Array.from({ length: x.length / width }, (_, n) =>
+    Number(x.subarray(n * width, (n + 1) * width).some((each) => each !== exact)),
+  )
 }
 
 function takeLastSteps({ B, T, lengths, mask, y }: Rows, x: FloatArray, F: number): void {
@@ -128,7 +137,7 @@ function maskAfter(
   { B, T, lengths }: Pick<Rows, 'B' | 'T' | 'lengths'>,
 ): Uint8Array | undefined {
   if (changesSteps(step)) return undefined
-  if (step.kind !== 'reverse') return mask
+  if (step.kind !== 'reverse' || step.keepMask) return mask
   const turned = mask.slice()
   for (let b = 0; b < B; b++) turned.subarray(b * T, b * T + (lengths ? lengths[b] : T)).reverse()
   return turned
