@@ -112,6 +112,8 @@ const convolutional: Record<string, () => Sequential> = {
       activation('mish'),
       new Linear({ inputSize: 9, outputSize: 2, seed: 6 }),
     ]),
+  'steps that Masking sets to 0': () =>
+    new Sequential([new Masking({ value: 0.1 }), new Linear({ inputSize: 3, outputSize: 2, seed: 6 })]),
   Masking: () =>
     new Sequential([
       new Masking({ value: 0.1 }),
