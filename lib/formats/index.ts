@@ -1,5 +1,15 @@
 /** Models that come and go, the public door of `lstm-native/formats`: exports only. */
-export { decodeOnnx, type GraphValue, loadOnnx, type OnnxInput, OnnxModel } from './onnx/index.ts'
+export {
+  decodeOnnx,
+  type EncodeOnnxOptions,
+  encodeOnnx,
+  type GraphValue,
+  loadOnnx,
+  type OnnxInput,
+  OnnxModel,
+  type SaveOnnxOptions,
+  saveOnnx,
+} from './onnx/index.ts'
 export {
   type LayerSpecification,
   loadPyTorch,

@@ -7,15 +7,23 @@ import { Parameter, sizeOf } from '../tensor.ts'
 export type FloatDataType = 'float32' | 'float64'
 
 let areValuesDrawn = true
+let elementsLeft = Number.POSITIVE_INFINITY
 
-/** Runs `make` with an `Initialiser` that leaves parameters at zero: for models whose values come from a file. */
-export function withoutInitialValues<T>(make: () => T): T {
-  const before = areValuesDrawn
+/**
+ * Runs `make` with an `Initialiser` that leaves parameters at zero: for models whose values come from a file.
+ *
+ * @param mostElements of all parameters: no more than the file has, whatever it says of the model
+ * @throws {RangeError} before more are allocated
+ */
+export function withoutInitialValues<T>(make: () => T, mostElements = Number.POSITIVE_INFINITY): T {
+  const before = { areValuesDrawn, elementsLeft }
   areValuesDrawn = false
+  elementsLeft = mostElements
   try {
     return make()
   } finally {
-    areValuesDrawn = before
+    areValuesDrawn = before.areValuesDrawn
+    elementsLeft = before.elementsLeft
   }
 }
 
@@ -77,6 +85,8 @@ export class Initialiser {
   }
 
   #allocate(length: number): FloatArray {
+    elementsLeft -= length
+    if (elementsLeft < 0) throw new RangeError('the model has more parameters than its file has numbers')
     return this.#dataType === 'float64' ? new Float64Array(length) : new Float32Array(length)
   }
 }

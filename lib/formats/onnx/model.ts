@@ -6,6 +6,7 @@ import { Evaluator, foldConstants } from './evaluate.ts'
 import { cutExternal, externalLocations, readExternal, readWhole } from './external.ts'
 import { type Fail, failIn } from './fail.ts'
 import { buildGraph, type Graph, type GraphValue } from './graph.ts'
+import { restoreModel } from './restore.ts'
 import type { ModelProto, TensorProto } from './schema.ts'
 import { toSequential } from './stack.ts'
 import { decodeTensor } from './tensors.ts'
@@ -39,10 +40,12 @@ export class OnnxModel {
   readonly #graph: Graph
   readonly #evaluator: Evaluator
   readonly #fail: Fail
+  readonly #proto: ModelProto
 
   /** @internal Use `loadOnnx` or `decodeOnnx`. */
   constructor(proto: ModelProto, graph: Graph, fail: Fail) {
     this.#fail = fail
+    this.#proto = proto
     this.#graph = foldConstants(graph, fail)
     this.#evaluator = new Evaluator(this.#graph, fail)
     this.inputs = graph.inputs.map((input) => ({ ...input, optional: graph.defaults.has(input.name) }))
@@ -96,11 +99,15 @@ export class OnnxModel {
    * the Transpose, Reshape, Squeeze and picks of a step around them, Gather as Embedding, MatMul and Gemm as Linear,
    * LayerNormalization, activations. It takes sequences [B, T, ...] and gives them, also where the graph has time first;
    * inputs for states and lengths become the options of `forward`. A probe run makes sure that both compute the same.
+   * A file of `saveOnnx` gives the model that was saved; one that was a single layer is a Sequential of it.
    *
    * @throws {FileFormatError} with `code` NoStack, naming the node that no layer stands for
    */
   toModel(): Sequential {
-    return toSequential(this.#graph, this.#evaluator, this.#fail)
+    return (
+      restoreModel(this.#proto, this.#graph.constants, this.#fail) ??
+      toSequential(this.#graph, this.#evaluator, this.#fail)
+    )
   }
 
   /** Outputs own their memory: those that are an input or a constant are copied. */

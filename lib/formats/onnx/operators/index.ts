@@ -6,6 +6,7 @@ import { linearOperators } from './linear.ts'
 import { lstmOperator } from './lstm.ts'
 import type { Operator } from './operator.ts'
 import { reductionOperators } from './reductions.ts'
+import { runningOperators } from './running.ts'
 import { selectionOperators } from './selection.ts'
 import { shapeOperators } from './shapes.ts'
 
@@ -19,6 +20,7 @@ export const operators: ReadonlyMap<string, Operator> = new Map(
     ...functionOperators,
     ...linearOperators,
     ...reductionOperators,
+    ...runningOperators,
     ...selectionOperators,
     ...shapeOperators,
     LSTM: lstmOperator,

@@ -1,0 +1,99 @@
+/** Exported ONNX files in onnxruntime-node, which is a dependency of the bench. */
+import { createRequire } from 'node:module'
+import { decodeOnnx, encodeOnnx } from '../../lib/formats/onnx/index.ts'
+import { type Tensor, tensor } from '../../lib/index.ts'
+import { type ExportCase, expectedOutputs, makeInput, makeModel, makeStates } from './case.ts'
+
+/** The part of onnxruntime-node that is used: scripts are type-checked without the bench's dependencies. */
+interface Runtime {
+  Tensor: new (type: string, data: unknown, shape: readonly number[]) => RuntimeTensor
+  InferenceSession: { create(model: Uint8Array, options: object): Promise<Session> }
+}
+
+interface RuntimeTensor {
+  data: ArrayLike<number>
+  dims: readonly number[]
+}
+
+interface Session {
+  run(feeds: Record<string, RuntimeTensor>): Promise<Record<string, RuntimeTensor>>
+  release(): Promise<void>
+}
+
+/** @throws {Error} if the bench's dependencies are not installed */
+export function loadRuntime(): Runtime {
+  try {
+    return createRequire(new URL('../../bench/package.json', import.meta.url))('onnxruntime-node') as Runtime
+  } catch (cause) {
+    throw new Error(`onnxruntime-node is missing: npm ci --prefix bench (${(cause as Error).message})`, {
+      cause,
+    })
+  }
+}
+
+const sizes = [
+  [1, 12],
+  [3, 12],
+  [2, 17],
+] as const
+
+/**
+ * The largest distance of an output from what forward gives, over several B and T: without lengths and states, which the
+ * graph then fills in itself, and with them.
+ *
+ * @throws {Error} if ONNX Runtime refuses the file or a call, or an output has another shape
+ */
+export async function checkOnnx(runtime: Runtime, each: ExportCase): Promise<number> {
+  const model = makeModel(each)
+  let worst = 0
+  for (const optionalInputs of [true, false]) {
+    const bytes = encodeOnnx(model, { optionalInputs })
+    const { inputs } = decodeOnnx(bytes)
+    const session = await runtime.InferenceSession.create(bytes, {
+      logSeverityLevel: 3,
+      intraOpNumThreads: 1,
+    })
+    for (const [B, T] of sizes) {
+      const x = makeInput(each, B, T)
+      const fed = [
+        { lengths: Int32Array.from({ length: B }, (_, b) => T - 6 * b), states: makeStates(inputs, B, x) },
+      ]
+      if (optionalInputs) fed.splice(0, 1, {} as (typeof fed)[0])
+      else fed.push({ lengths: new Int32Array(B).with(B - 1, T), states: makeStates(inputs, B, x) })
+      for (const options of fed) {
+        const hasLengths = inputs.some(({ name }) => name === 'lengths')
+        const given = hasLengths ? options : { ...options, lengths: undefined }
+        const feeds: Record<string, RuntimeTensor> = { x: toRuntime(runtime, x, 'int64') }
+        if (given.lengths) feeds.lengths = toRuntime(runtime, tensor(given.lengths), 'int32')
+        for (const [name, state] of given.states ?? []) feeds[name] = toRuntime(runtime, state, 'float32')
+        const outputs = await session.run(feeds)
+        for (const [name, expected] of expectedOutputs(model, x, given)) {
+          worst = Math.max(worst, distance(name, outputs[name], expected))
+        }
+      }
+    }
+    await session.release()
+  }
+  return worst
+}
+
+/** @param integers what integers are */
+function toRuntime(
+  runtime: Runtime,
+  { array, shape }: Tensor,
+  integers: 'int32' | 'int64' | 'float32',
+): RuntimeTensor {
+  if (!(array instanceof Int32Array)) return new runtime.Tensor('float32', array, shape)
+  return new runtime.Tensor(integers, integers === 'int64' ? BigInt64Array.from(array, BigInt) : array, shape)
+}
+
+function distance(name: string, got: RuntimeTensor, { shape, data }: Tensor): number {
+  if (String(got.dims) !== String(shape))
+    throw new Error(`${name}: expected shape [${shape}], got [${got.dims}]`)
+  let worst = 0
+  for (let i = 0; i < data.length; i++) {
+    const each = got.data[i] === data[i] ? 0 : Math.abs(got.data[i] - data[i])
+    if (!(each <= worst)) worst = each
+  }
+  return worst
+}
