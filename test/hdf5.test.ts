@@ -148,9 +148,9 @@ describe('a hostile file', () => {
     view.setUint16(root + 16, 0x10, true)
     view.setUint16(root + 18, 16, true)
     view.setBigUint64(root + 24, BigInt(root + 16), true)
-    view.setBigUint64(root + 32, 4096n, true)
+    view.setBigUint64(root + 32, 24n, true)
     const start = performance.now()
-    expect(codeOf(() => new Hdf5File(bytes).children('/'))).toBe('InvalidHdf5')
+    expect(() => new Hdf5File(bytes).children('/')).toThrow('its parts refer to one another again and again')
     expect(performance.now() - start).toBeLessThan(1000)
   })
 

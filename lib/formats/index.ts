@@ -1,5 +1,15 @@
 /** Models that come and go, the public door of `lstm-native/formats`: exports only. */
 export {
+  decodeKeras,
+  decodeKerasWeights,
+  encodeKeras,
+  encodeKerasWeights,
+  loadKeras,
+  loadKerasWeights,
+  type SaveKerasOptions,
+  saveKeras,
+} from './keras/index.ts'
+export {
   decodeOnnx,
   type EncodeOnnxOptions,
   encodeOnnx,
@@ -38,3 +48,4 @@ export {
   type TensorToStore,
   writeSafetensors,
 } from './safetensors/index.ts'
+export { decodeTfjs, encodeTfjs, loadTfjs, saveTfjs } from './tfjs/index.ts'

@@ -1,0 +1,65 @@
+/** From a model's configuration and tensors to a model of this package. */
+import { FileFormatError } from '../../errors.ts'
+import { withoutInitialValues } from '../../layers/initialisation.ts'
+import type { Layer, LayerConfig } from '../../layers/layer.ts'
+import { layerFromConfig } from '../../layers/registry.ts'
+import { type Converted, convert } from './convert.ts'
+import type { KerasLayer } from './layer-config.ts'
+import { fill, tensorsOf } from './tensors.ts'
+import { isModel, layersOf } from './topology.ts'
+import type { ModelWeights } from './weights.ts'
+
+/** Models inside models inside models: more is no model but an attack. */
+const deepest = 8
+
+/** @throws {FileFormatError} if anything about it cannot be read */
+export function buildModel(model: KerasLayer, weights: ModelWeights): Layer {
+  const { config, stored } = convertModel(model, weights, 0)
+  weights.end()
+  const built = build(model, config)
+  fill(tensorsOf(built), stored, model.source.path)
+  return built
+}
+
+/** A model with what its output is: see `KerasLayer`. */
+interface ConvertedModel extends Converted {
+  rank: number | undefined
+  isMasked: boolean
+}
+
+function convertModel(model: KerasLayer, weights: ModelWeights, depth: number): ConvertedModel {
+  if (depth > deepest) model.fail('InvalidConfig', `expected models at most ${deepest} deep in one another`)
+  const layers = layersOf(model)
+  const parts = weights.ofLayers(layers)
+  const converted: Converted[] = []
+  let { rank, isMasked } = model
+  for (const [i, layer] of layers.entries()) {
+    layer.rank = layer.inputRank() ?? rank
+    layer.isMasked = isMasked
+    if (isModel(layer)) {
+      const inner = convertModel(layer, parts[i], depth + 1)
+      converted.push(inner)
+      ;({ rank, isMasked } = inner)
+    } else {
+      converted.push(...convert(layer, parts[i]))
+      rank = layer.outputRank()
+      isMasked = layer.outputIsMasked()
+    }
+  }
+  for (const part of new Set(parts)) part.end()
+  const config: LayerConfig = { type: 'Sequential', layers: converted.map((each) => each.config) }
+  return { config, stored: converted.flatMap((each) => each.stored), rank, isMasked }
+}
+
+function build(model: KerasLayer, config: LayerConfig): Layer {
+  try {
+    return withoutInitialValues(() => layerFromConfig(config))
+  } catch (cause) {
+    const { path } = model.source
+    throw new FileFormatError(`${path ?? 'Keras'}: its model cannot be built: ${(cause as Error).message}`, {
+      code: 'InvalidConfig',
+      path,
+      cause,
+    })
+  }
+}
