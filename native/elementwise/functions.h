@@ -167,8 +167,9 @@ struct Silu {
   static constexpr double kCost = kActivation;
   static BRICK_MEMBER V value(V x) { return mul(x, sigmoid(x)); }
   static BRICK_MEMBER V derivative(V x, V) {
+    // 1 - p by subtraction would lose its digits, which x makes large.
     const V p = sigmoid(x);
-    return mul(p, fma(x, sub(set(1.0f), p), set(1.0f)));
+    return fma(mul(x, p), sigmoid(sub(zero(), x)), p);
   }
 };
 
@@ -182,18 +183,21 @@ struct HardSilu {
   }
 };
 
-// tanh(ln(1 + e)) = ((1 + e)² - 1) / ((1 + e)² + 1) with e = exp(x); from x = 20 on it is 1.
+// tanh(ln(1 + e)) = w / (w + 2) with e = exp(x) and w = e² + 2e; from x = 20 on it is 1.
 struct Mish {
   static constexpr double kCost = kActivation;
-  static BRICK_MEMBER V ratio(V x) {
+  static BRICK_MEMBER V excess(V x) {
     const V e = exp(min(set(20.0f), x));
-    const V rest = mul(e, add(e, set(2.0f)));
-    return div(rest, add(rest, set(2.0f)));
+    return mul(e, add(e, set(2.0f)));
   }
-  static BRICK_MEMBER V value(V x) { return mul(x, ratio(x)); }
+  static BRICK_MEMBER V value(V x) {
+    const V w = excess(x);
+    return mul(x, div(w, add(w, set(2.0f))));
+  }
   static BRICK_MEMBER V derivative(V x, V) {
-    const V t = ratio(x);
-    return fma(mul(x, fnma(t, t, set(1.0f))), sigmoid(x), t);
+    const V w = excess(x), divisor = add(w, set(2.0f));
+    const V slope_of_tanh = div(mul(set(4.0f), add(w, set(1.0f))), mul(divisor, divisor));  // 1 - tanh²
+    return fma(mul(x, slope_of_tanh), sigmoid(x), div(w, divisor));
   }
 };
 

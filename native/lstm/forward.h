@@ -129,7 +129,7 @@ static void step_tile(const Forward& run, int s, const RowBlock& block, int u) {
   float* out[R];
   for (int r = 0; r < R; r++) out[r] = sums + r * kPanelColumns;
   tile.store_rows(out, neighbouring_columns(kPanelColumns));
-  if (args.varied) {
+  if (__builtin_expect(args.varied, false)) {
     for (int r = 0; r < R; r++) varied_units(run, s, block.row[r], u, out[r]);
     return;
   }
