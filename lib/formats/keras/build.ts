@@ -1,8 +1,9 @@
 /** From a model's configuration and tensors to a model of this package. */
 import { FileFormatError } from '../../errors.ts'
 import { withoutInitialValues } from '../../layers/initialisation.ts'
-import type { Layer, LayerConfig } from '../../layers/layer.ts'
+import type { LayerConfig } from '../../layers/layer.ts'
 import { layerFromConfig } from '../../layers/registry.ts'
+import type { Sequential } from '../../layers/sequential.ts'
 import { type Converted, convert } from './convert.ts'
 import type { KerasLayer } from './layer-config.ts'
 import { fill, tensorsOf } from './tensors.ts'
@@ -13,7 +14,7 @@ import type { ModelWeights } from './weights.ts'
 const deepest = 8
 
 /** @throws {FileFormatError} if anything about it cannot be read */
-export function buildModel(model: KerasLayer, weights: ModelWeights): Layer {
+export function buildModel(model: KerasLayer, weights: ModelWeights): Sequential {
   const { config, stored } = convertModel(model, weights, 0)
   weights.end()
   const built = build(model, config)
@@ -51,9 +52,9 @@ function convertModel(model: KerasLayer, weights: ModelWeights, depth: number): 
   return { config, stored: converted.flatMap((each) => each.stored), rank, isMasked }
 }
 
-function build(model: KerasLayer, config: LayerConfig): Layer {
+function build(model: KerasLayer, config: LayerConfig): Sequential {
   try {
-    return withoutInitialValues(() => layerFromConfig(config))
+    return withoutInitialValues(() => layerFromConfig(config)) as Sequential
   } catch (cause) {
     const { path } = model.source
     throw new FileFormatError(`${path ?? 'Keras'}: its model cannot be built: ${(cause as Error).message}`, {

@@ -1,7 +1,7 @@
 /** Models in the files of Keras: `.keras` archives, legacy `.h5`, and `.weights.h5` for a model that is there. */
 import { readFile } from 'node:fs/promises'
 import { FileFormatError } from '../../errors.ts'
-import type { Layer } from '../../layers/layer.ts'
+import type { Sequential } from '../../layers/sequential.ts'
 import { isHdf5 } from '../hdf5/objects.ts'
 import { Hdf5File } from '../hdf5/reader.ts'
 import { openZip } from '../zip.ts'
@@ -21,12 +21,12 @@ import { TreeWeights } from './weights.ts'
  * @throws {FileFormatError} with the layer or tensor at fault, if the file cannot be read, is damaged, or has a layer or
  *   an option that this package has nothing for
  */
-export async function loadKeras(path: string): Promise<Layer> {
+export async function loadKeras(path: string): Promise<Sequential> {
   return decodeKeras(await readBytes(path), path)
 }
 
 /** `loadKeras` on bytes. @param path named in errors */
-export function decodeKeras(bytes: Uint8Array, path?: string): Layer {
+export function decodeKeras(bytes: Uint8Array, path?: string): Sequential {
   if (isHdf5(bytes)) return decodeLegacy(new Hdf5File(bytes, path), path)
   const archive = openZip(bytes, path)
   const source: Source = { dialect: 'keras3', path }
@@ -46,7 +46,7 @@ export function decodeKeras(bytes: Uint8Array, path?: string): Layer {
   return buildModel(model, new TreeWeights(file, '', path))
 }
 
-function decodeLegacy(file: Hdf5File, path: string | undefined): Layer {
+function decodeLegacy(file: Hdf5File, path: string | undefined): Sequential {
   const source: Source = { dialect: dialectOf(file.attribute('/', 'keras_version')?.[0]), path }
   const [config] = file.attribute('/', 'model_config') ?? []
   if (config === undefined) {

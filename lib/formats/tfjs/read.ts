@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { FileFormatError } from '../../errors.ts'
-import type { Layer } from '../../layers/layer.ts'
+import type { Sequential } from '../../layers/sequential.ts'
 import { readInside } from '../folder.ts'
 import { buildModel } from '../keras/build.ts'
 import { invalid, layerOf, parseJson, record, type Source } from '../keras/layer-config.ts'
@@ -17,7 +17,7 @@ const modelFile = 'model.json'
  *
  * @throws {FileFormatError} if a file cannot be read, lies outside the folder, or has what this package has nothing for
  */
-export async function loadTfjs(path: string): Promise<Layer> {
+export async function loadTfjs(path: string): Promise<Sequential> {
   const isFolder = await stat(path).then(
     (found) => found.isDirectory(),
     () => false,
@@ -38,7 +38,11 @@ export async function loadTfjs(path: string): Promise<Layer> {
  * @param shards by their paths in model.json
  * @param path named in errors
  */
-export function decodeTfjs(json: Uint8Array, shards: ReadonlyMap<string, Uint8Array>, path?: string): Layer {
+export function decodeTfjs(
+  json: Uint8Array,
+  shards: ReadonlyMap<string, Uint8Array>,
+  path?: string,
+): Sequential {
   const source: Source = { dialect: 'tfjs', path }
   const { topology, groups } = readModel(source, json)
   const stored = groups.flatMap((group) =>
