@@ -33,6 +33,15 @@ async function refusal(...argv: string[]): Promise<string> {
   return error.trimEnd()
 }
 
+/** Tensors of zeros under names, for files of other makers. */
+function zeros(entries: readonly [name: string, shape: number[]][]) {
+  return new Map(
+    entries.map(([name, shape]) => {
+      return [name, { shape, data: new Float32Array(shape.reduce((product, n) => product * n, 1)) }]
+    }),
+  )
+}
+
 async function csv(name: string, text: string): Promise<string> {
   const path = join(folder, name)
   await writeFile(path, text)
@@ -342,17 +351,10 @@ describe('lstm inspect', () => {
     expect(out).toContain('"target": "Passengers"')
   })
 
-  it('knows recurrent layers of other makers by their shapes', async () => {
-    const tensors = (entries: [string, number[]][]) =>
-      new Map(
-        entries.map(([name, shape]) => [
-          name,
-          { shape, data: new Float32Array(shape.reduce((product, n) => product * n, 1)) },
-        ]),
-      )
-    const cases: [string, [string, number[]][]][] = [
+  it('knows modules of PyTorch by their shapes, and says what it does not know', async () => {
+    const cases: [kind: string | RegExp, tensors: [string, number[]][]][] = [
       [
-        'LSTM 3 → 5, 2 layers, bidirectional',
+        'LSTM 3 → 5, without bias, 2 layers, bidirectional',
         [
           ['rnn.weight_ih_l0', [20, 3]],
           ['rnn.weight_hh_l0', [20, 5]],
@@ -361,7 +363,7 @@ describe('lstm inspect', () => {
         ],
       ],
       [
-        'LSTM 3 → 8, projected to 2',
+        'LSTM 3 → 8, projected to 2, without bias',
         [
           ['rnn.weight_ih_l0', [32, 3]],
           ['rnn.weight_hh_l0', [32, 2]],
@@ -369,28 +371,50 @@ describe('lstm inspect', () => {
         ],
       ],
       [
-        'recurrent 3 → 5',
+        /^unknown: .*GRU/,
         [
           ['rnn.weight_ih_l0', [15, 3]],
           ['rnn.weight_hh_l0', [15, 5]],
         ],
       ],
-      ['matrix 7 × 4', [['words.weight', [7, 4]]]],
+      ['Linear or Embedding, matrix 7 × 4', [['words.weight', [7, 4]]]],
       [
-        'normalisation of 6',
+        'LayerNorm 6',
         [
           ['norm.weight', [6]],
           ['norm.bias', [6]],
         ],
       ],
-      ['1 tensors', [['odd.thing', [2, 2, 2]]]],
+      [/^unknown: /, [['odd.thing', [2, 2, 2]]]],
     ]
     for (const [kind, entries] of cases) {
       const path = join(folder, 'made.safetensors')
-      await writeFile(path, encodeSafetensors(tensors(entries)))
+      await writeFile(path, encodeSafetensors(zeros(entries)))
       const { layers } = JSON.parse((await lstm('inspect', path, '--json')).out)
-      expect(layers.map((layer: { kind: string }) => layer.kind)).toEqual([kind])
+      expect(layers).toEqual([expect.objectContaining({ kind: expect.stringMatching(kind) })])
     }
+  })
+
+  it('proposes the layers of weights that tell none, with what it cannot know', async () => {
+    const path = join(folder, 'state-dict.safetensors')
+    const tensors = zeros([
+      ['lstm.weight_ih_l0', [16, 3]],
+      ['lstm.weight_hh_l0', [16, 4]],
+      ['head.weight', [2, 4]],
+      ['head.bias', [2]],
+    ])
+    await writeFile(path, encodeSafetensors(tensors))
+    const { out } = await lstm('inspect', path)
+    expect(out).toContain('\nproposed specification\n  ["lstm","head"]\n')
+    expect(out).toMatch(/\nassumed\n {2}"head" is applied to every step; put .*LastStep/)
+  })
+
+  it('shows control characters in names of strangers as text', async () => {
+    const path = join(folder, 'terminal.safetensors')
+    await writeFile(path, encodeSafetensors(zeros([['a\u001b[2Jb.weight', [1]]])))
+    const { out } = await lstm('inspect', path)
+    expect(out).toContain('a\\x1b[2Jb.weight')
+    expect(out).not.toContain('\u001b')
   })
 
   it('counts the bytes of half floats as they are in the file', async () => {
@@ -406,11 +430,65 @@ describe('lstm inspect', () => {
     expect([bytes, tensors.map((tensor: { bytes: number }) => tensor.bytes)]).toEqual([8, [6, 2]])
   })
 
-  it('refuses what is no safetensors file in one line', async () => {
+  it('refuses what is no model file in one line', async () => {
     expect(await refusal('inspect', passengers)).toMatch(/^lstm: .*airline-passengers\.csv: /)
     expect(await refusal('inspect', join(folder, 'none.safetensors'))).toContain(
       'none.safetensors: cannot be read',
     )
+  })
+})
+
+describe('lstm convert', () => {
+  it('writes a model in the format that the new name tells, and says so', async () => {
+    const { code, out, error } = await lstm('convert', model, join(folder, 'air.pytorch.safetensors'))
+    expect([code, error]).toEqual([0, ''])
+    expect(out).toBe(
+      `${model} (safetensors) → ${join(folder, 'air.pytorch.safetensors')} (pytorch): 202 parameters\n`,
+    )
+  })
+
+  it('reads weights alone by a specification, and says what it assumes without one', async () => {
+    const [from, to] = [join(folder, 'air.pytorch.safetensors'), join(folder, 'back.safetensors')]
+    await lstm('convert', model, from, '--force')
+    const specification = join(folder, 'layers.json')
+    await writeFile(specification, '["0", {"type": "LastStep"}, "2"]')
+    expect((await lstm('convert', from, to, '--specification', specification)).code).toBe(0)
+    const layers = async () => JSON.parse((await lstm('inspect', to, '--json')).out).layers
+    expect(await layers()).toHaveLength(3)
+    // A gap in the numbers of the layers is a question, not an assumption.
+    expect(await refusal('convert', from, to, '--force')).toContain('what stands between')
+    expect(await layers()).toHaveLength(3)
+  })
+
+  it('refuses in one line what it cannot do', async () => {
+    const out = join(folder, 'out.keras')
+    const specification = join(folder, 'odd.json')
+    const withSpecification = async (text: string) => {
+      await writeFile(specification, text)
+      return refusal(
+        'convert',
+        join(folder, 'air.pytorch.safetensors'),
+        out,
+        '--specification',
+        specification,
+      )
+    }
+    expect(await refusal('convert', model, model)).toContain(
+      'is there already; force: true (--force) replaces it',
+    )
+    expect(await refusal('convert', model, 'model.txt')).toContain(
+      'expected a name that ends in .safetensors',
+    )
+    expect(await refusal('convert', passengers, out)).toContain('is no model that can be read')
+    expect(await refusal('convert', model)).toContain("missing required argument 'out'")
+    expect(await refusal('convert', model, join(folder, 'o.onnx'), '--steps', '3')).toContain(
+      'steps are for Keras',
+    )
+    expect(await withSpecification('{}')).toContain('expected an array of layers')
+    expect(await withSpecification('[')).toContain('is not valid JSON')
+    expect(await withSpecification('[7]')).toContain('odd.json: loadPyTorch: expected a prefix')
+    expect(await withSpecification('["0", "1"]')).toContain('has no module "1"')
+    expect(await readdir(folder)).not.toContain('out.keras')
   })
 })
 
@@ -419,9 +497,9 @@ describe('lstm', () => {
     const { code, out } = await lstm('--help')
     expect([
       code,
-      ['train', 'evaluate', 'predict', 'inspect'].filter((name) => !out.includes(`  ${name} `)),
+      ['train', 'evaluate', 'predict', 'inspect', 'convert'].filter((name) => !out.includes(`  ${name} `)),
     ]).toEqual([0, []])
-    for (const name of ['train', 'evaluate', 'predict', 'inspect']) {
+    for (const name of ['train', 'evaluate', 'predict', 'inspect', 'convert']) {
       const help = await lstm(name, '--help')
       expect([help.code, help.error]).toEqual([0, ''])
       expect(help.out).toContain(`Examples:\n  lstm ${name} `)

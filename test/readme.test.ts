@@ -41,7 +41,7 @@ describe('the README', () => {
     const problems = ts.getPreEmitDiagnostics(program).map(({ messageText, file }) => {
       return `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
     })
-    expect(blocks).toHaveLength(2)
+    expect(blocks).toHaveLength(3)
     expect(problems).toEqual([])
   })
 
@@ -74,6 +74,13 @@ describe('the README', () => {
     // ln 2 is the loss of a classifier that knows nothing of two classes.
     expect(losses[0]).toBeLessThan(Math.log(2))
     expect(losses[2]).toBeLessThan(losses[0])
+  })
+
+  it('takes a model to Keras, PyTorch and ONNX and back, the same', async () => {
+    const outputs = (await output(2)).map((line) => (JSON.parse(line) as [number[]])[0])
+    expect(outputs.map(({ length }) => length)).toEqual([2, 2, 2])
+    // Float32 sums in another order.
+    for (const each of outputs) for (const [i, n] of each.entries()) expect(n).toBeCloseTo(outputs[0][i], 6)
   })
 
   it('names commands and files that exist', async () => {

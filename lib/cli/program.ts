@@ -6,7 +6,7 @@ import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { BackendError, FileFormatError, NonFiniteLossError } from '../errors.ts'
 import { InputError } from '../forecast/input-error.ts'
-import type { Terminal } from './terminal.ts'
+import { printable, type Terminal } from './terminal.ts'
 
 /** Runs the command. @returns the exit code */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
@@ -32,13 +32,13 @@ function explain(error: Error): string | undefined {
 }
 
 function refuse(terminal: Terminal, message: string): number {
-  terminal.error(`lstm: ${message.trim().replace(/\s*\n\s*/g, ' ')}\n`)
+  terminal.error(`lstm: ${printable(message.trim().replace(/\s*\n\s*/g, ' '))}\n`)
   return 2
 }
 
 function programFor(terminal: Terminal): Command {
   const program = new Command('lstm')
-    .description('Train LSTM forecasters on CSV files, use them, and look into model files.')
+    .description('Train LSTM forecasters on CSV files, use them; look into model files and convert them.')
     .configureOutput({
       writeOut: (text) => terminal.out(text),
       writeErr: (text) => terminal.error(text),
@@ -163,14 +163,40 @@ function programFor(terminal: Terminal): Command {
       (await import('./predict.ts')).predict(model, csv, options, terminal),
     )
 
-  command('inspect', 'Show layers, tensors and metadata of any safetensors file.')
-    .argument('<file>', 'a safetensors file, of this package or another')
+  command('inspect', 'Show layers, tensors, inputs and metadata of a model file of any format.')
+    .argument('<file>', 'safetensors, .keras, .h5, .onnx, or the folder or model.json of TensorFlow.js')
     .addOption(json())
     .addHelpText(
       'after',
-      examples('lstm inspect monthly-sunspots.safetensors', 'lstm inspect model.safetensors --json'),
+      examples('lstm inspect monthly-sunspots.safetensors', 'lstm inspect model.onnx --json'),
     )
     .action(async (file, options) => (await import('./inspect.ts')).inspect(file, options, terminal))
+
+  command('convert', 'Write a model in another format, which the ending of the new name tells.')
+    .argument('<in>', 'safetensors, .keras, .h5, .onnx, or the folder or model.json of TensorFlow.js')
+    .argument(
+      '<out>',
+      'NAME.safetensors, or .pytorch.safetensors for PyTorch, .keras, .weights.h5, .onnx, .tfjs',
+    )
+    .option(
+      '--specification <file>',
+      'JSON: the layers, where the file holds weights only; lstm inspect proposes them',
+    )
+    .option(
+      '--steps <count>',
+      'length of every sequence, where Keras or TensorFlow.js must know it (Flatten)',
+      integer(),
+    )
+    .option('--force', 'replace what is there')
+    .addHelpText(
+      'after',
+      examples(
+        'lstm convert model.keras model.onnx',
+        'lstm convert state-dict.safetensors model.safetensors --specification layers.json',
+        'lstm convert model.onnx model.tfjs --force',
+      ),
+    )
+    .action(async (from, to, options) => (await import('./convert.ts')).convert(from, to, options, terminal))
 
   return program
 }

@@ -13,6 +13,13 @@ export const processTerminal: Terminal = {
   isInteractive: process.stderr.isTTY === true,
 }
 
+/** Text with names and notes of a stranger in it: control characters, which could command a terminal, are shown as \x1b. */
+export function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, (character) =>
+    character === '\n' ? character : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
+}
+
 /** Rows as text in columns: the first flush left, the others flush right. */
 export function textTable(rows: readonly (readonly string[])[], { flushLeft = 1 } = {}): string {
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)))

@@ -1,4 +1,7 @@
 /** Models that come and go, the public door of `lstm-native/formats`: exports only. */
+export { type Conversion, type ConvertOptions, convert } from './convert.ts'
+export { detectFormat, type SourceFormat, type TargetFormat } from './detect.ts'
+export { type Inspection, inspect, type LayerRow, type Port, type TensorRow } from './inspect/index.ts'
 export {
   decodeKeras,
   decodeKerasWeights,

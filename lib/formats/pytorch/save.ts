@@ -56,8 +56,8 @@ const cell = [
 ]
 
 /**
- * The options that PyTorch has too, that count in training only, or that say what of the output is used; others must stand
- * at their defaults.
+ * The options that PyTorch has too, that count in training or under a mask only, or that say what of the output is used;
+ * others must stand at their defaults.
  */
 const shared: Readonly<Record<string, readonly string[]>> = {
   LSTM: [
@@ -68,6 +68,7 @@ const shared: Readonly<Record<string, readonly string[]>> = {
     'dropout',
     'recurrentDropout',
     'returnSequences',
+    'zeroMasked',
   ],
   LSTMCell: cell,
 }

@@ -1,0 +1,143 @@
+/** From any format to any other: `lstm convert`. */
+import { stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { FileFormatError, refuseUnknownOptions } from '../errors.ts'
+import { withoutInitialValues } from '../layers/initialisation.ts'
+import { type Layer, type LayerConfig, parametersOf } from '../layers/layer.ts'
+import { layerFromConfig } from '../layers/registry.ts'
+import { configKey, load, readMetadata, save, trainingKey } from './checkpoint.ts'
+import { detectFormat, formatToWrite, type SourceFormat, type TargetFormat } from './detect.ts'
+import type { LayerSpecification } from './pytorch/index.ts'
+import { openSafetensors, openShards } from './safetensors/index.ts'
+
+export interface ConvertOptions {
+  /** Replace what is at `to`. Default: it is an error if something is there. */
+  force?: boolean
+  /**
+   * The layers of a file that does not tell them: for PyTorch as `loadPyTorch` takes them, for `.weights.h5` of Keras the
+   * configuration of every layer.
+   */
+  specification?: readonly LayerSpecification[]
+  /** T, for Keras and TensorFlow.js, whose Flatten needs one number of steps alone; see `saveKeras`. */
+  steps?: number
+}
+
+export interface Conversion {
+  from: SourceFormat
+  to: TargetFormat
+  /** Numbers in the model; formats differ in how many they store (Keras has one bias for an LSTM, PyTorch two). */
+  parameters: number
+  /** What was assumed of a file that does not tell its layers. */
+  notes: readonly string[]
+}
+
+/**
+ * Reads a model in whatever format it has and writes it in the one that the new name tells: `.safetensors` for this package,
+ * `.pytorch.safetensors` for PyTorch's load_state_dict, `.keras` or `.weights.h5`, `.onnx`, a `.tfjs` folder. The new file
+ * is there whole or not at all.
+ *
+ * Texts stored beside the model go along between files of this package; the state of a training stays behind.
+ *
+ * @throws {FileFormatError} if the one cannot be read, or the model cannot be said in the other; nothing is written then
+ * @throws {TypeError} if the specification makes no sense, or there are steps for a format that asks for none
+ */
+export async function convert(from: string, to: string, options: ConvertOptions = {}): Promise<Conversion> {
+  refuseUnknownOptions('convert', options, ['force', 'specification', 'steps'])
+  const target = formatToWrite(to)
+  if (options.steps !== undefined && target !== 'keras' && target !== 'tfjs')
+    throw new TypeError(`convert: steps are for Keras and TensorFlow.js, got them for ${to}`)
+  if (!options.force) await refuseExisting(to, target)
+  const source = await detectFormat(from)
+  const { model, metadata = {}, notes = [] } = await read(from, source, options.specification)
+  await write(model, to, { format: target, metadata, steps: options.steps })
+  const parameters = [...parametersOf(model).values()].reduce((sum, { size }) => sum + size, 0)
+  return { from: source, to: target, parameters, notes }
+}
+
+async function refuseExisting(path: string, format: TargetFormat): Promise<void> {
+  // An empty folder is as good as none for a format that is a folder.
+  const place = format === 'tfjs' && !path.endsWith('.json') ? join(path, 'model.json') : path
+  const isThere = await stat(place).then(
+    () => true,
+    () => false,
+  )
+  if (isThere) {
+    throw new FileFormatError(`${place}: is there already; force: true (--force) replaces it`, {
+      code: 'FileExists',
+      path,
+    })
+  }
+}
+
+interface Source {
+  model: Layer
+  metadata?: Readonly<Record<string, string>>
+  notes?: readonly string[]
+}
+
+async function read(
+  path: string,
+  format: SourceFormat,
+  specification: ConvertOptions['specification'],
+): Promise<Source> {
+  if (format === 'safetensors' || format === 'pytorch') return readTensors(path, format, specification)
+  if (specification && format !== 'hdf5') {
+    throw new FileFormatError(`${path}: tells its layers itself; leave the specification out`, {
+      code: 'NeedlessSpecification',
+      path,
+    })
+  }
+  return { model: await readTelling(path, format, specification) }
+}
+
+async function readTelling(
+  path: string,
+  format: Exclude<SourceFormat, 'safetensors' | 'pytorch'>,
+  specification: ConvertOptions['specification'],
+): Promise<Layer> {
+  if (format === 'onnx') return (await (await import('./onnx/index.ts')).loadOnnx(path)).toModel()
+  if (format === 'tfjs') return (await import('./tfjs/index.ts')).loadTfjs(path)
+  const { loadKeras, loadKerasWeights } = await import('./keras/index.ts')
+  if (!specification) return loadKeras(path)
+  const layers = specification as readonly LayerConfig[]
+  const model = withoutInitialValues(() => layerFromConfig({ type: 'Sequential', layers }))
+  return loadKerasWeights(model, path)
+}
+
+/** Keys of this package's own, which `save` writes anew. */
+const ownKeys = ['format', configKey, trainingKey]
+
+async function readTensors(
+  path: string,
+  format: 'safetensors' | 'pytorch',
+  specification: ConvertOptions['specification'],
+): Promise<Source> {
+  const metadata = format === 'pytorch' ? new Map<string, string>() : await readMetadata(path)
+  if (!specification && metadata.has(configKey)) {
+    const texts = [...metadata].filter(([key]) => !ownKeys.includes(key))
+    return { model: await load(path), metadata: Object.fromEntries(texts) }
+  }
+  const { loadPyTorch, proposeSpecification } = await import('./pytorch/index.ts')
+  const model = await loadPyTorch(path, { specification })
+  if (specification) return { model }
+  const file = await (path.endsWith('.json') ? openShards(path) : openSafetensors(path))
+  await file.close()
+  return { model, notes: proposeSpecification(file.tensors).notes }
+}
+
+async function write(
+  model: Layer,
+  path: string,
+  {
+    format,
+    metadata,
+    steps,
+  }: { format: TargetFormat; metadata: Readonly<Record<string, string>>; steps?: number },
+): Promise<void> {
+  if (format === 'safetensors') return save(model, path, { metadata })
+  if (format === 'pytorch') return (await import('./pytorch/index.ts')).savePyTorch(model, path)
+  if (format === 'keras') return (await import('./keras/index.ts')).saveKeras(model, path, { steps })
+  if (format === 'onnx') return (await import('./onnx/index.ts')).saveOnnx(model, path)
+  const folder = basename(path) === 'model.json' ? dirname(path) : path
+  return (await import('./tfjs/index.ts')).saveTfjs(model, folder, { steps })
+}
