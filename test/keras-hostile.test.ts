@@ -145,10 +145,10 @@ describe('a model', () => {
     expect(refusal(() => decodeKeras(changed)).code).toBe(code)
   })
 
-  it('inside a model inside a model, a thousand deep, is refused', () => {
+  it('inside a model inside a model, twenty deep, is refused', () => {
     const changed = withConfig(forecaster, (model) => {
       let inner: object = model
-      for (let i = 0; i < 1000; i++)
+      for (let i = 0; i < 20; i++)
         inner = { class_name: 'Sequential', config: { name: 's', layers: [inner] } }
       return inner
     })
@@ -156,16 +156,16 @@ describe('a model', () => {
   })
 
   it.each([
-    ['TimeDistributed', 'layer', 'UnsupportedLayer'],
-    ['Activation', 'activation', 'UnsupportedOption'],
-    ['Sequential', 'layers', 'InvalidConfig'],
-  ])('of %s in itself, a hundred thousand deep, is refused before the stack ends', (className, option, code) => {
+    ['TimeDistributed', 'layer'],
+    ['Activation', 'activation'],
+    ['Sequential', 'layers'],
+  ])('of %s in itself, a hundred thousand deep, is refused before the stack ends', (className, option) => {
     const [open, close] = option === 'layers' ? ['[', ']'] : ['', '']
     const start = `{"class_name":"${className}","config":{"name":"a","${option}":${open}`
     const depth = 100_000
     const text = `{"class_name":"Sequential","config":{"layers":[${start.repeat(depth)}7${`${close}}}`.repeat(depth)}]}}`
     const bytes = withEntry(forecaster, 'config.json', new TextEncoder().encode(text))
-    expect(refusal(() => decodeKeras(bytes)).code).toBe(code)
+    expect(refusal(() => decodeKeras(bytes)).message).toContain('nested deeper than 500')
   })
 
   it('of more layers than any is refused', () => {

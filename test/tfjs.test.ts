@@ -18,6 +18,7 @@ import {
   activation,
   Conv1d,
   Embedding,
+  GlobalAveragePool1d,
   type Layer,
   Linear,
   LSTM,
@@ -125,6 +126,39 @@ describe('a model of TensorFlow.js', () => {
     expect([...parametersOf(decodeTfjs(json, cut)).values()].map(({ data }) => data)).toEqual(
       [...parametersOf(decodeTfjs(whole, shards)).values()].map(({ data }) => data),
     )
+  })
+
+  it('has tensors in any order, which their names tell', () => {
+    const model = [
+      new LSTM({ inputSize: 2, hiddenSize: 3, bidirectional: true, returnSequences: false }),
+      new Linear({ inputSize: 6, outputSize: 1 }),
+    ]
+    const [json, shards] = files(model)
+    const [[name, bytes]] = shards
+    const cut = new Map<string, Uint8Array>()
+    let end = 0
+    const { weightsManifest, ...rest } = JSON.parse(new TextDecoder().decode(json))
+    const groups = weightsManifest[0].weights.map((weight: { name: string; shape: number[] }) => {
+      const start = end
+      end += 4 * weight.shape.reduce((product, n) => product * n)
+      cut.set(weight.name, bytes.slice(start, end))
+      return { paths: [weight.name], weights: [weight] }
+    })
+    const turned = new TextEncoder().encode(JSON.stringify({ ...rest, weightsManifest: groups.reverse() }))
+    expect([name, cut.size]).toEqual(['group1-shard1of1.bin', 8])
+    expect([...parametersOf(decodeTfjs(turned, cut)).values()].map(({ data }) => data)).toEqual(
+      [...parametersOf(decodeTfjs(json, shards)).values()].map(({ data }) => data),
+    )
+  })
+
+  it('takes means over masked steps too, which nothing here does', () => {
+    const layers = [new Masking(), new LSTM({ inputSize: 2, hiddenSize: 3 }), new GlobalAveragePool1d()]
+    expect(refusal(() => encodeTfjs(new Sequential(layers))).message).toContain('leave the mask out')
+    const [json, shards] = files(layers.slice(1), (each) => {
+      layersOf(each).splice(1, 0, { class_name: 'Masking', config: { name: 'masking' } } as never)
+    })
+    expect(refusal(() => decodeTfjs(json, shards)).message).toContain('expected no mask')
+    expect(() => decodeTfjs(...files(layers.slice(1)))).not.toThrow()
   })
 
   it('may be coded in float16', () => {

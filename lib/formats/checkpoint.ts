@@ -63,9 +63,10 @@ export async function load(path: string, options: { into?: Model } = {}): Promis
   refuseUnknownOptions('load', options, ['into'])
   const file = await openSafetensors(path)
   try {
-    const model = options.into ?? build(path, file.metadata.get(configKey))
+    const tensors = modelTensors(file)
+    const model = options.into ?? build(path, file.metadata.get(configKey), countElements(tensors))
     const parameters = requireParameters(path, model)
-    matchParameters(path, parameters, modelTensors(file))
+    matchParameters(path, parameters, tensors)
     await readParameters(file, parameters)
     return model
   } finally {
@@ -147,7 +148,8 @@ function configOf(model: Model): LayerConfig | undefined {
   return model.config()
 }
 
-function build(path: string, text: string | undefined): Layer {
+/** @param mostElements that the file has for parameters: a model of more is not even made */
+function build(path: string, text: string | undefined, mostElements: number): Layer {
   if (text === undefined) {
     throw new FileFormatError(
       `${path}: does not say how its model is built; make one with the same layers and call ` +
@@ -164,7 +166,7 @@ function build(path: string, text: string | undefined): Layer {
     )
   }
   try {
-    return withoutInitialValues(() => layerFromConfig(config.model as LayerConfig))
+    return withoutInitialValues(() => layerFromConfig(config.model as LayerConfig), mostElements)
   } catch (cause) {
     const hint = 'if its layers are your own, make the model and call load(path, { into: model })'
     throw new FileFormatError(`${path}: its model cannot be built: ${(cause as Error).message}; ${hint}`, {
@@ -173,6 +175,10 @@ function build(path: string, text: string | undefined): Layer {
       cause,
     })
   }
+}
+
+function countElements(tensors: ReadonlyMap<string, { shape: readonly number[] }>): number {
+  return [...tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((size, n) => size * n, 1), 0)
 }
 
 function requireParameters(path: string, model: Model): Map<string, Parameter> {

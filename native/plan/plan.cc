@@ -9,6 +9,9 @@
 namespace lstm_native {
 namespace {
 
+// Of features, units and words: some of them added up, or rounded up to whole panels, are still an int.
+constexpr std::int32_t kWidest = 1 << 27;
+
 // Floats of the step's sections, [0] and [1] as in PlanStep::weights.
 void section_lengths(const Kernels& kernels, const PlanStep& step, std::size_t lengths[2]) {
   lengths[0] = lengths[1] = 0;
@@ -107,8 +110,9 @@ std::string check_plan(const Kernels& kernels, const Plan& plan) {
     const std::string place = "step " + std::to_string(i);
     if (step.kind < 0 || step.kind > static_cast<std::int32_t>(PlanKind::masking))
       return place + " is of no known kind";
-    if (step.input <= 0 || step.output <= 0 || step.hidden < 0 || step.projection < 0)
-      return place + " has no size";
+    for (std::int32_t size : {step.input, step.output, step.hidden, step.projection})
+      if (size < 0 || size > kWidest) return place + " has a size beyond all models";
+    if (step.input == 0 || step.output == 0) return place + " has no size";
     if (step.input != width) return place + " does not fit the one before it";
     if (is(step, PlanKind::embedding) && i > 0) return place + " is an embedding, which must come first";
     if (is(step, PlanKind::lstm)) {

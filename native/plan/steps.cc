@@ -135,7 +135,7 @@ LstmArgs lstm_args(const Plan& plan, const PlanStep& step, int d, const Flow& fl
   args.x = x;
   args.x_time_stride = args.I;
   args.x_batch_stride = static_cast<std::ptrdiff_t>(flow.T) * args.I;
-  args.y = y + d * R;
+  if (y != nullptr) args.y = y + d * R;  // a result of no rows may have no memory
   args.y_time_stride = static_cast<std::ptrdiff_t>(D) * R;
   args.y_batch_stride = flow.T * args.y_time_stride;
   args.h_stride = args.c_stride = plan.state_width;

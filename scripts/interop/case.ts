@@ -57,6 +57,9 @@ function numbersOf({ data }: StoredTensor): number[] {
   return Array.from<number | bigint, number>(data, Number)
 }
 
+/** Of every number from the recorded one, absolute: float32 sums of some hundred terms in another order. */
+export const tolerance = 1e-5
+
 /** The output that is farthest from the recorded one, and the distance of the farthest of its numbers. */
 export interface Difference {
   output: string

@@ -1,11 +1,8 @@
 /** A recorded case on every path that a model takes through this package. */
 import { readSafetensors } from '../../lib/formats/safetensors/index.ts'
 import { useBackend } from '../../lib/kernels/index.ts'
-import { type Case, type Difference, worst } from './case.ts'
+import { type Case, type Difference, tolerance, worst } from './case.ts'
 import { loadCase } from './models.ts'
-
-/** Of every number from the recorded one, absolute: float32 sums of some hundred terms in another order. */
-const tolerance = 1e-5
 
 export interface Verdict {
   passed: boolean

@@ -113,6 +113,8 @@ export function datasetOf(bytes: Bytes, found: readonly Message[], path: string,
       const nameLength = hasName ? Math.ceil(bytes.u16(at + 2) / 8) * 8 : 0
       const values = bytes.u16(at + (hasName ? 6 : 4))
       at += (hasName ? 8 : 6) + nameLength + 4 * (hasName ? values + (values % 2) : values)
+      // Each once, as its writers have them: deflated again and again, a chunk would cost its length each time.
+      if (steps.includes(id)) return fail('UnsupportedFilter', `filter ${id} occurs twice`)
       steps.push(id)
     }
     return steps

@@ -17,8 +17,13 @@ const deepest = 8
 export function buildModel(model: KerasLayer, weights: ModelWeights): Sequential {
   const { config, stored } = convertModel(model, weights, 0)
   weights.end()
+  // Read before the model is made: it may be no larger than the numbers that are there for it.
+  const numbers = stored.map(({ read, ...each }) => {
+    const data = read()
+    return { ...each, read: () => data }
+  })
   const built = build(model, config)
-  fill(tensorsOf(built), stored, model.source.path)
+  fill(tensorsOf(built), numbers, model.source.path)
   return built
 }
 

@@ -155,6 +155,8 @@ function pool(layer: KerasLayer, type: string): Converted[] {
 function globalPool(layer: KerasLayer, type: string): Converted[] {
   requireChannelsLast(layer)
   layer.require('keepdims', false)
+  if (type === 'GlobalAveragePool1d' && layer.source.dialect === 'tfjs' && layer.isMasked)
+    layer.fail('UnsupportedOption', 'expected no mask: TensorFlow.js takes the mean of masked steps too')
   return bare({ type })
 }
 

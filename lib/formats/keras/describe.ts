@@ -38,7 +38,7 @@ function describeLayers(layers: readonly Model[], reaching: Reaching): KerasNode
       const activation = isOption ? next : undefined
       nodes.push(describeAffine(layer, place, activation))
       if (activation) i += 1
-    } else nodes.push(describeOther(layer, place))
+    } else nodes.push(describeOther(layer, place, reaching))
     reaching.isMasked = isMaskedAfter(layer, reaching.isMasked)
   }
   return nodes
@@ -89,7 +89,7 @@ function describeAffine(
   return { className: 'Conv1D', tensors, config }
 }
 
-function describeOther(layer: Model, place: string): KerasNode {
+function describeOther(layer: Model, place: string, { isMasked }: Reaching): KerasNode {
   const node = (className: string, options: Readonly<Record<string, unknown>> = {}): KerasNode => ({
     className,
     tensors: { own: tensorsOfLayer(layer as Layer) },
@@ -100,7 +100,13 @@ function describeOther(layer: Model, place: string): KerasNode {
   if (layer instanceof Flatten) return node('Flatten', { data_format: 'channels_last' })
   if (layer instanceof Masking) return node('Masking', { mask_value: layer.value })
   if (layer instanceof GlobalMaxPool1d) return node('GlobalMaxPooling1D', globalOptions)
-  if (layer instanceof GlobalAveragePool1d) return node('GlobalAveragePooling1D', globalOptions)
+  if (layer instanceof GlobalAveragePool1d) {
+    const config = (dialect: Dialect) =>
+      dialect === 'tfjs' && isMasked
+        ? cannotSave(place, 'the mean is over masked steps too (TensorFlow.js); leave the mask out')
+        : globalOptions
+    return { className: 'GlobalAveragePooling1D', tensors: { own: [] }, config }
+  }
   if (layer instanceof Dropout) {
     return node(layer.acrossTime ? 'SpatialDropout1D' : 'Dropout', { rate: layer.probability })
   }

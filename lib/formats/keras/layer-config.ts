@@ -147,9 +147,13 @@ export function invalid({ path }: Source, message: string): never {
   throw new FileFormatError(`${path ?? 'Keras'}: ${message}`, { code: 'InvalidConfig', path })
 }
 
+/** Lists and objects in one another: nothing that walks what was parsed has to fear for its stack. */
+const deepestJson = 500
+
 export function parseJson(source: Source, text: string | Uint8Array, what: string): unknown {
+  let value: unknown
   try {
-    return JSON.parse(
+    value = JSON.parse(
       typeof text === 'string' ? text : new TextDecoder('utf-8', { fatal: true }).decode(text),
     )
   } catch (cause) {
@@ -157,4 +161,11 @@ export function parseJson(source: Source, text: string | Uint8Array, what: strin
     const message = `${path ?? 'Keras'}: ${what} is not valid JSON: ${(cause as Error).message}`
     throw new FileFormatError(message, { code: 'InvalidConfig', path, cause })
   }
+  if (isDeeper(value, deepestJson)) return invalid(source, `${what} is nested deeper than ${deepestJson}`)
+  return value
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (value === null || typeof value !== 'object') return false
+  return levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1))
 }

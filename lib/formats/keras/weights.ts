@@ -92,9 +92,9 @@ export class ListedWeights implements Weights, ModelWeights {
     const found = this.#stored.slice(this.#taken, this.#taken + names.length)
     this.#taken += names.length
     const got = found.map(({ name }) => lastPart(name))
-    if (String(got) !== String(names))
+    if (String(got.toSorted()) !== String(names.toSorted()))
       missing(this.#path, `layer ${JSON.stringify(this.#layer)}`, names, String(got))
-    return found
+    return names.map((name) => found[got.indexOf(name)])
   }
 
   inner(): ListedWeights {

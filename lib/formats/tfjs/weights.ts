@@ -114,7 +114,7 @@ function toFloats({ stored, scale, min }: Specification, bytes: Uint8Array): Flo
   return Float32Array.from(elements, (code) => code * scale! + min!)
 }
 
-/** Tensors by the names of their layers, which stand somewhere in theirs: `bidirectional_1/forward_lstm_2/kernel`. */
+/** Tensors in any order, by the names of their layers, which stand somewhere in theirs: `bidirectional_1/forward_lstm_2/kernel`. */
 export class TfjsWeights implements ModelWeights {
   readonly #stored: readonly StoredWeight[]
   readonly #path: string | undefined
@@ -138,7 +138,7 @@ export class TfjsWeights implements ModelWeights {
       // The layers of a model inside the model are asked for by their own names.
       const own = isModel(layer) ? [] : (this.#byLayer.get(layer.name) ?? [])
       for (const each of own) this.#asked.add(each)
-      return new LayerWeights(this, own, layer.name, this.#path)
+      return new LayerWeights(this, own.toSorted(byDirection), layer.name, this.#path)
     })
   }
 
@@ -154,6 +154,12 @@ export class TfjsWeights implements ModelWeights {
       },
     )
   }
+}
+
+/** The tensors of a Bidirectional stand in any order: its forward layer's first, by the names that it gives its layers. */
+function byDirection(a: StoredWeight, b: StoredWeight): number {
+  const isBackward = ({ name }: StoredWeight) => Number(/(^|\/)backward_[^/]+\//.test(name))
+  return isBackward(a) - isBackward(b)
 }
 
 class LayerWeights extends ListedWeights {

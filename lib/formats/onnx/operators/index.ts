@@ -5,6 +5,7 @@ import { functionOperators } from './functions.ts'
 import { linearOperators } from './linear.ts'
 import { lstmOperator } from './lstm.ts'
 import type { Operator } from './operator.ts'
+import { paddingOperators } from './padding.ts'
 import { reductionOperators } from './reductions.ts'
 import { runningOperators } from './running.ts'
 import { selectionOperators } from './selection.ts'
@@ -19,6 +20,7 @@ export const operators: ReadonlyMap<string, Operator> = new Map(
     ...convolutionOperators,
     ...functionOperators,
     ...linearOperators,
+    ...paddingOperators,
     ...reductionOperators,
     ...runningOperators,
     ...selectionOperators,

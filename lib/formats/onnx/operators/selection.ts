@@ -3,7 +3,7 @@
 import { stridesOf } from '../../../operations/shape.ts'
 import { sizeOf } from '../../../tensor.ts'
 import { broadcastShape, copyView, expanded, type Value } from '../values.ts'
-import { axesOf, axisOf, type Call, type Operator } from './operator.ts'
+import { axisOf, type Call, type Operator } from './operator.ts'
 
 export const selectionOperators: Record<string, Operator> = {
   Gather: {
@@ -235,39 +235,28 @@ export const selectionOperators: Record<string, Operator> = {
     },
   },
 
-  /** Constant padding only. */
-  Pad: {
-    inputs: [1, 4],
-    attributes: { mode: 'string', pads: 'ints', value: 'float' },
+  /** A row of `depth` numbers for each index, on at its place and off elsewhere; the indices count from the end if negative. */
+  OneHot: {
+    inputs: [3, 3],
+    attributes: { axis: 'int' },
     run(call) {
-      const x = call.input(0)
-      const mode = call.text('mode', 'constant')
-      if (mode !== 'constant') throw new TypeError(`mode ${mode} is not supported; supported: constant`)
-      const rank = x.shape.length
-      const pads = call.integersOf(1) ?? call.integers('pads') ?? []
-      const axes = (call.integersOf(3) ?? x.shape.map((_, axis) => axis)).map((axis) => axisOf(axis, rank))
-      if (pads.length !== 2 * axesOf(axes, rank).length)
-        throw new RangeError(`[${pads}] are no pads of [${x.shape}]`)
-      const [before, after] = [x.shape.map(() => 0), x.shape.map(() => 0)]
-      for (const [i, axis] of axes.entries()) {
-        before[axis] = pads[i]
-        after[axis] = pads[i + axes.length]
-      }
-      if ([...before, ...after].some((n) => n < 0))
-        throw new RangeError('negative pads are not supported; use Slice')
-      const shape = x.shape.map((n, axis) => n + before[axis] + after[axis])
-      const strides = stridesOf(shape)
-      const width = x.shape.at(-1) ?? 1
-      return call.make(x.type, shape, (y) => {
-        y.fill(call.inputs[2]?.data[0] ?? call.number('value', 0))
-        for (let row = 0; row * width < x.data.length; row++) {
-          let position = 0
-          let rest = row
-          for (let axis = rank - 2; axis >= 0; axis--) {
-            position += ((rest % x.shape[axis]) + before[axis]) * strides[axis]
-            rest = Math.floor(rest / x.shape[axis])
-          }
-          y.set(x.data.subarray(row * width, (row + 1) * width), position + (before[rank - 1] ?? 0))
+      const [indices, { data: depths }, values] = [call.input(0), call.input(1), call.input(2)]
+      const [depth] = depths
+      if (depths.length !== 1 || !Number.isSafeInteger(depth) || depth < 1)
+        throw new RangeError(`expected a depth of at least 1, got [${[...depths.subarray(0, 8)]}]`)
+      if (values.data.length !== 2)
+        throw new RangeError(`expected values [off, on], got ${values.data.length} numbers`)
+      const axis = axisOf(call.integer('axis', -1), indices.shape.length + 1)
+      const shape = indices.shape.toSpliced(axis, 0, depth)
+      const inner = sizeOf(indices.shape.slice(axis))
+      return call.make(values.type, shape, (y) => {
+        const [off, on] = values.data
+        y.fill(off)
+        for (const [i, index] of indices.data.entries()) {
+          const place = index < 0 ? index + depth : index
+          const [before, after] = [Math.floor(i / inner), i % inner]
+          // Beyond the depth all are off.
+          if (place >= 0 && place < depth) y[(before * depth + place) * inner + after] = on
         }
       })
     },
