@@ -359,7 +359,7 @@ function onnx(): Reader {
     sample('interop/tagger_dynamo.onnx', 'interop/tagger_dynamo.onnx.data'),
     ...madeHere()
       .slice(0, 1)
-      .map((model) => new Map([['made.onnx', encodeOnnx(model)]])),
+      .map((model) => new Map([['made.onnx', new Uint8Array(encodeOnnx(model))]])),
   ]
   const parsed = new Map(samples.map((files) => [files, parseMessage(first(files))!]))
   for (const [files, message] of parsed)
