@@ -22,12 +22,16 @@ export async function measure(size: number, read: () => unknown): Promise<Outcom
   const before = process.resourceUsage()
   let code = 'accepted'
   let broken: string | undefined
-  try {
-    await read()
-  } catch (error) {
-    if (error instanceof FileFormatError) code = error.code
-    else broken = describe(error)
+  let check: unknown
+  const tried = async (call: () => unknown): Promise<void> => {
+    try {
+      check = await call()
+    } catch (error) {
+      if (error instanceof FileFormatError) code = error.code
+      else broken = describe(error)
+    }
   }
+  await tried(read)
   const after = process.resourceUsage()
   const milliseconds =
     (after.userCPUTime + after.systemCPUTime - before.userCPUTime - before.systemCPUTime) / 1000
@@ -38,6 +42,7 @@ export async function measure(size: number, read: () => unknown): Promise<Outcom
     broken = `took ${milliseconds.toFixed(0)} ms of processor time`
   if (!broken && memory > memoryFactor * size + memorySlack)
     broken = `took ${(memory / 1e6).toFixed(0)} MB for ${size} bytes`
+  if (!broken && typeof check === 'function') await tried(check as () => unknown)
   return { code: broken ? undefined : code, broken, milliseconds, memory }
 }
 

@@ -129,9 +129,10 @@ function change(
       field.wire = second.wire
       return
     case 8: {
-      const kept = { ...field }
-      Object.assign(field, second)
-      from.list[from.index] = kept
+      // Copies, so that nothing comes to hold itself.
+      const [first, last] = copyOf([field, second])
+      from.list[from.index] = first
+      Object.assign(field, last)
       return
     }
     case 9:
