@@ -105,8 +105,9 @@ LstmShape shape_of(const PlanStep& step) {
 
 bool has_good_variant(const Plan& plan, const PlanStep& step, int d) {
   if (step.variants[d] == 0) return true;
+  if (step.variants[d] < 0) return false;
   const std::size_t first = static_cast<std::size_t>(step.variants[d] - 1) * 16;
-  if (step.variants[d] < 0 || first + 16 > plan.weights_length) return false;
+  if (first + 16 > plan.weights_length) return false;
   const PlanVariant& variant = *reinterpret_cast<const PlanVariant*>(plan.weights + first);
   for (const float* each : {variant.gate, variant.cell, variant.output}) {
     if (!(each[0] >= 0 && each[0] < kActivations && each[0] == std::floor(each[0]))) return false;
