@@ -98,10 +98,10 @@ describe.each(backends)('on %s', (name) => {
         const first = (slot % rows) * plan.stateSize
         return from[Math.floor(slot / rows)].subarray(first, first + plan.stateSize)
       }
-      const endsInOne = plan.parts.endsInOneStep
+      const endsInOne = plan.contents.endsInOneStep
       const y = plan.floats((endsInOne ? B : offsets[B]) * plan.outputSize)
       plan.kernels.runPlan({
-        plan: plan.parts.compiled,
+        plan: plan.contents.compiled,
         B,
         T: 20,
         x,
@@ -194,7 +194,7 @@ it('ragged runs are refused with lengths, with holes, and by plans that look alo
   const plan = compile(models['stacked layers and a head']())
   const run = (more: object, of = plan) =>
     of.kernels.runPlan({
-      plan: of.parts.compiled,
+      plan: of.contents.compiled,
       B: 2,
       T: 3,
       x: new Float32Array(6 * I),

@@ -6,9 +6,9 @@ import { stepsAfter } from '../kernels/plan-widths.ts'
 import { Layer, parametersOf } from '../layers/layer.ts'
 import { requireMask } from '../operations/common.ts'
 import { Tensor, type TensorArray } from '../tensor.ts'
-import { type PlanParts, planParts, requireParts, type SharedPlan } from './plan-parts.ts'
+import { type PlanContents, planContents, requireContents, type SharedPlan } from './plan-contents.ts'
 
-export type { SharedPlan } from './plan-parts.ts'
+export type { SharedPlan } from './plan-contents.ts'
 
 /** What a prediction may be told beside x. */
 interface CallOptions {
@@ -52,7 +52,7 @@ export function compile(model: Layer): Plan {
     throw new TypeError(`compile: expected a Sequential or a layer of the package, got ${describe(model)}`)
   }
   const [first] = parametersOf(model).values()
-  return new Plan(planParts(model.freeze(), (first?.array ?? new Float32Array(0)) as FloatArray))
+  return new Plan(planContents(model.freeze(), (first?.array ?? new Float32Array(0)) as FloatArray))
 }
 
 /**
@@ -63,38 +63,38 @@ export function compile(model: Layer): Plan {
  * @throws {BackendError} if this thread's back end or target is not the one that packed the weights
  */
 export function attach(shared: SharedPlan): Plan {
-  return new Plan(requireParts(shared))
+  return new Plan(requireContents(shared))
 }
 
 export class Plan {
   /** @internal */
-  readonly parts: PlanParts
+  readonly contents: PlanContents
   /** @internal */
   readonly kernels: Kernels
 
   /** @internal Use `compile` or `attach`. */
-  constructor(parts: PlanParts) {
-    this.parts = parts
-    this.kernels = kernelsFor(parts.isDouble ? new Float64Array(0) : new Float32Array(0))
+  constructor(contents: PlanContents) {
+    this.contents = contents
+    this.kernels = kernelsFor(contents.isDouble ? new Float64Array(0) : new Float32Array(0))
   }
 
   /** Features of x, or 0 where x holds int32 indices. */
   get inputSize(): number {
-    return this.parts.inputSize
+    return this.contents.inputSize
   }
 
   get outputSize(): number {
-    return this.parts.outputSize
+    return this.contents.outputSize
   }
 
   /** Floats of a sequence's state: of every LSTM layer h and c. */
   get stateSize(): number {
-    return this.parts.compiled.stateWidth
+    return this.contents.compiled.stateWidth
   }
 
   /** This plan for other threads, which `attach` it: the weights are in shared memory and are not copied. */
   share(): SharedPlan {
-    return this.parts
+    return this.contents
   }
 
   /**
@@ -172,7 +172,7 @@ export class Plan {
     if (mask) requireMask('predict', mask, { B, T })
     const state = options?.state
     return {
-      plan: this.parts.compiled,
+      plan: this.contents.compiled,
       B,
       T,
       x: x.array as FloatArray | Int32Array,
@@ -186,7 +186,7 @@ export class Plan {
 
   #output({ B, T }: RunPlan, given?: Tensor): Tensor {
     let S = T
-    for (const each of this.parts.onTime) S = stepsAfter(each, S)
+    for (const each of this.contents.onTime) S = stepsAfter(each, S)
     return given ? this.#requireOutput(given, B, S) : this.#newOutput(B, S)
   }
 
@@ -196,29 +196,29 @@ export class Plan {
 
   /** @internal Zeros of the type that the plan computes in. */
   floats(length: number): FloatArray {
-    return this.parts.isDouble ? new Float64Array(length) : new Float32Array(length)
+    return this.contents.isDouble ? new Float64Array(length) : new Float32Array(length)
   }
 
   #newOutput(B: number, T: number): Tensor {
-    if (this.parts.endsInOneStep) return new Tensor([B, this.outputSize], this.floats(B * this.outputSize))
+    if (this.contents.endsInOneStep) return new Tensor([B, this.outputSize], this.floats(B * this.outputSize))
     return new Tensor([B, T, this.outputSize], this.floats(B * T * this.outputSize))
   }
 
   #requireOutput(output: Tensor, B: number, T: number): Tensor {
     const { shape } = output
-    const isSized = this.parts.endsInOneStep
+    const isSized = this.contents.endsInOneStep
       ? shape.length === 2 && shape[0] === B && shape[1] === this.outputSize
       : shape.length === 3 && shape[0] === B && shape[1] === T && shape[2] === this.outputSize
     if (isSized && this.#isOfType(output.array)) return output
-    const expected = this.parts.endsInOneStep ? [B, this.outputSize] : [B, T, this.outputSize]
+    const expected = this.contents.endsInOneStep ? [B, this.outputSize] : [B, T, this.outputSize]
     throw new RangeError(
       `predict: expected output of shape [${expected}], got [${shape}] of ${output.dataType}`,
     )
   }
 
   #requireInput({ shape, array, dataType }: Tensor): readonly number[] {
-    if (this.parts.vocabulary) return this.#requireIndices(shape, array)
-    const type = this.parts.isDouble ? 'float64' : 'float32'
+    if (this.contents.vocabulary) return this.#requireIndices(shape, array)
+    const type = this.contents.isDouble ? 'float64' : 'float32'
     if (shape.length === 3 && shape[2] === this.inputSize && dataType === type) return shape
     const expected = `[B, T, ${this.inputSize}] and type ${type}`
     throw new RangeError(`predict: expected x of shape ${expected}, got [${shape}] of ${dataType}`)
@@ -230,10 +230,10 @@ export class Plan {
         `predict: expected x of shape [B, T] and type int32, got [${shape}] of ${describe(array)}`,
       )
     }
-    const odd = array.findIndex((index) => index < 0 || index >= this.parts.vocabulary)
+    const odd = array.findIndex((index) => index < 0 || index >= this.contents.vocabulary)
     if (odd < 0) return shape
     throw new RangeError(
-      `predict: expected indices in [0, ${this.parts.vocabulary}), got ${array[odd]} at ${odd}`,
+      `predict: expected indices in [0, ${this.contents.vocabulary}), got ${array[odd]} at ${odd}`,
     )
   }
 
@@ -256,7 +256,7 @@ export class Plan {
   }
 
   #isOfType(array: TensorArray): boolean {
-    return this.parts.isDouble ? array instanceof Float64Array : array instanceof Float32Array
+    return this.contents.isDouble ? array instanceof Float64Array : array instanceof Float32Array
   }
 }
 

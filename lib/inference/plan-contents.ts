@@ -20,7 +20,7 @@ export interface SharedPlan {
   readonly layout: string
 }
 
-export interface PlanParts extends SharedPlan {
+export interface PlanContents extends SharedPlan {
   readonly isDouble: boolean
   readonly compiled: CompiledPlan
   /** Features of x, or 0 where x holds indices. */
@@ -38,7 +38,7 @@ export interface PlanParts extends SharedPlan {
 }
 
 /** Packs a frozen model. @param like an array of the type to compute in */
-export function planParts(steps: readonly PlanStep[], like: FloatArray): PlanParts {
+export function planContents(steps: readonly PlanStep[], like: FloatArray): PlanContents {
   const { sized } = sizeSteps(steps)
   const kernels = kernelsFor(like)
   const [first] = steps
@@ -64,16 +64,16 @@ function withoutWeights({ step, ...sizes }: Sized): Sized {
 }
 
 /** @throws {TypeError | BackendError} as `attach` */
-export function requireParts(shared: SharedPlan): PlanParts {
-  const parts = shared as PlanParts
-  if (parts?.kind !== planKind) {
+export function requireContents(shared: SharedPlan): PlanContents {
+  const contents = shared as PlanContents
+  if (contents?.kind !== planKind) {
     throw new TypeError(`attach: expected what plan.share() gave, got ${describe(shared)}`)
   }
-  const { layout } = kernelsFor(parts.isDouble ? new Float64Array(0) : new Float32Array(0))
-  if (layout === parts.layout) return parts
+  const { layout } = kernelsFor(contents.isDouble ? new Float64Array(0) : new Float32Array(0))
+  if (layout === contents.layout) return contents
   const name = (of: string) => (of === 'none' ? 'the reference' : of)
   throw new BackendError(
-    `attach: the plan's weights are packed for ${name(parts.layout)}, and this thread runs ${name(layout)}; ` +
+    `attach: the plan's weights are packed for ${name(contents.layout)}, and this thread runs ${name(layout)}; ` +
       'call useBackend with the same name in both threads, or compile the model in this one',
   )
 }
