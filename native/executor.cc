@@ -68,7 +68,9 @@ Job* Executor::next(std::unique_lock<std::mutex>& lock) {
     if (later_.empty()) {
       wake_.wait(lock);
     } else {
-      wake_.wait_until(lock, later_.begin()->first);
+      // A copy: another thread may take the job meanwhile.
+      const Clock::time_point time = later_.begin()->first;
+      wake_.wait_until(lock, time);
     }
   }
   idle_--;
