@@ -284,17 +284,18 @@ static void run_steps(const Kernels& kernels, const Context& context, const Plan
 void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, const PlanRun& run) {
   PlanRun inner = run;
   const std::size_t B = run.B, width = plan.state_width;
-  if (run.state_rows != nullptr || run.final_state == nullptr) {
+  const bool in_rows = run.state_rows != nullptr && width > 0;
+  if (in_rows || run.final_state == nullptr) {
     inner.final_state = context.arena->take<float>(B * width);
   }
-  if (run.state_rows != nullptr) {
+  if (in_rows) {
     for (std::size_t b = 0; b < B; b++)
       std::memcpy(inner.final_state + b * width, run.state_rows[b], sizeof(float) * width);
     inner.initial_state = inner.final_state;
   }
   run_steps(kernels, context, plan, inner);
   // Not before all has gone well: a run that fails leaves the states as they were.
-  if (run.state_rows != nullptr) {
+  if (in_rows) {
     for (std::size_t b = 0; b < B; b++)
       std::memcpy(run.state_rows[b], inner.final_state + b * width, sizeof(float) * width);
   }
