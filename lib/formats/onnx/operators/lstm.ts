@@ -49,6 +49,7 @@ export const lstmOperator: Operator = {
       throw new RangeError(`hidden_size is ${asked}, but R has the shape [${call.input(2).shape}]`)
     requireShapes(call, x, { D, B, I, H })
     const variants = variantsOf(call, D).map(lstmVariant)
+    call.memory.step(D * T * B * 4 * H * (I + H))
 
     const weights = call.once([1, 2, 3, 7], () => weightsOf(call, { D, I, H }))
     const lengths = lengthsOf(call, { B, T })
