@@ -20,8 +20,8 @@ const probeSizes = [17, 19, 23, 29, 31]
 const fewSizes = [3, 5, 7, 11, 13]
 
 /** Beside what honest weights take: a copy in another order for each, and some hundred steps for each of their numbers. */
-function limitsOf({ bytes }: Extent): { bytes: number; steps: number } {
-  return { bytes: 2 ** 24 + 2 * bytes, steps: 2 ** 26 + 512 * bytes }
+function limitsOf({ bytes, numbers }: Extent): { bytes: number; steps: number } {
+  return { bytes: 2 ** 24 + bytes + 4 * Math.min(numbers, bytes / 2), steps: 2 ** 26 + 512 * bytes }
 }
 
 export interface Probe {
