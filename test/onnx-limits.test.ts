@@ -126,17 +126,17 @@ describe('toModel', () => {
     [
       'thousands of inputs joined, and handed on thousands of times',
       onnxFile({
-        inputs: Array.from({ length: 4000 }, (_, i) => value(`i${i}`, [1])),
+        inputs: Array.from({ length: 2500 }, (_, i) => value(`i${i}`, [1])),
         nodes: [
           node(
             'Concat',
-            Array.from({ length: 4000 }, (_, i) => `i${i}`),
+            Array.from({ length: 2500 }, (_, i) => `i${i}`),
             ['r0'],
             { axis: 0 },
           ),
-          ...Array.from({ length: 4000 }, (_, i) => node('Neg', [`r${i}`], [`r${i + 1}`])),
+          ...Array.from({ length: 2500 }, (_, i) => node('Neg', [`r${i}`], [`r${i + 1}`])),
         ],
-        outputs: ['r4000'],
+        outputs: ['r2500'],
       }),
       'TooLarge',
     ],
