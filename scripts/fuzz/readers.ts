@@ -54,7 +54,7 @@ const safetensorsSamples = [
 
 function safetensors(): Reader {
   return {
-    name: 'safetensors',
+    name: 'decodeSafetensors',
     share: 340,
     samples: safetensorsSamples,
     mutate: eachOf(mutateSafetensors),
