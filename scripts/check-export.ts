@@ -3,8 +3,8 @@
  *
  * Writes models of every layer kind for ONNX, PyTorch and Keras, loads them where they are meant for, and prints a line for
  * each with the largest absolute difference from what forward gives here. ONNX files run in onnxruntime-node, a
- * dependency of the bench. PyTorch, Keras, the checker of ONNX, and ONNX Runtime with optional inputs, which it takes in
- * Python alone, take part where CHECK_PYTHON names a Python that has torch, keras, onnx, onnxruntime and safetensors.
+ * dependency of the bench. PyTorch, Keras, the checker of ONNX, and ONNX Runtime with optional inputs, which cannot be given
+ * to it from JavaScript, take part where CHECK_PYTHON names a Python that has torch, keras, onnx, onnxruntime and safetensors.
  * Exit code 1 if a difference is above 1e-5 or a file is refused.
  */
 import { exportCases } from './export/cases.ts'

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../lib/cli/program.ts'
+import { loadOnnx } from '../lib/formats/onnx/index.ts'
 import { encodeSafetensors } from '../lib/formats/safetensors/index.ts'
 
 const passengers = 'examples/data/airline-passengers.csv'
@@ -458,6 +459,22 @@ describe('lstm convert', () => {
     // A gap in the numbers of the layers is a question, not an assumption.
     expect(await refusal('convert', from, to, '--force')).toContain('what stands between')
     expect(await layers()).toHaveLength(3)
+  })
+
+  it('says which inputs of an ONNX file may be left out, and makes them required when asked to', async () => {
+    const to = join(folder, 'air.onnx')
+    const { code, error } = await lstm('convert', model, to)
+    expect([code, error]).toEqual([
+      0,
+      '0.h0, 0.c0, lengths may be left out, but onnxruntime-node ignores what it is given for them; with --required-inputs it takes them\n',
+    ])
+    const optional = async () => (await loadOnnx(to)).inputs.map((input) => input.optional)
+    expect(await optional()).toEqual([false, true, true, true])
+    expect((await lstm('convert', model, to, '--required-inputs', '--force')).error).toBe('')
+    expect(await optional()).toEqual([false, false, false, false])
+    expect(await refusal('convert', model, join(folder, 'o.keras'), '--required-inputs')).toContain(
+      'optionalInputs are for ONNX',
+    )
   })
 
   it('refuses in one line what it cannot do', async () => {

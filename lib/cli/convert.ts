@@ -9,12 +9,13 @@ interface Options {
   force?: boolean
   specification?: string
   steps?: number
+  requiredInputs?: boolean
 }
 
 export async function convert(
   from: string,
   to: string,
-  { force, specification: file, steps }: Options,
+  { force, specification: file, steps, requiredInputs }: Options,
   terminal: Terminal,
 ): Promise<void> {
   const specification = file === undefined ? undefined : await readSpecification(file)
@@ -23,14 +24,27 @@ export async function convert(
       from: source,
       to: target,
       ...rest
-    } = await convertModel(from, to, { force, specification, steps })
+    } = await convertModel(from, to, {
+      force,
+      specification,
+      steps,
+      ...(requiredInputs && { optionalInputs: false }),
+    })
     for (const note of rest.notes) terminal.error(printable(`assumed: ${note}\n`))
     terminal.out(`${from} (${source}) → ${to} (${target}): ${count(rest.parameters)} parameters\n`)
+    if (rest.optionalInputs.length > 0) {
+      const names = rest.optionalInputs.join(', ')
+      terminal.error(
+        printable(
+          `${names} may be left out, but onnxruntime-node ignores what it is given for them; with --required-inputs it takes them\n`,
+        ),
+      )
+    }
   } catch (error) {
     // Layers and steps are the user's, who can mend what is wrong about them.
     if (!(error instanceof TypeError || error instanceof RangeError)) throw error
     if (specification) throw new InputError(`${file}: ${error.message}`)
-    throw steps === undefined ? error : new InputError(error.message)
+    throw steps === undefined && !requiredInputs ? error : new InputError(error.message)
   }
 }
 

@@ -187,6 +187,10 @@ function programFor(terminal: Terminal): Command {
       'length of every sequence, where Keras or TensorFlow.js must know it (Flatten)',
       integer(),
     )
+    .option(
+      '--required-inputs',
+      'ONNX: lengths and states must be given, as onnxruntime-node needs it to take them at all',
+    )
     .option('--force', 'replace what is there')
     .addHelpText(
       'after',
@@ -194,6 +198,7 @@ function programFor(terminal: Terminal): Command {
         'lstm convert model.keras model.onnx',
         'lstm convert state-dict.safetensors model.safetensors --specification layers.json',
         'lstm convert model.onnx model.tfjs --force',
+        'lstm convert model.safetensors model.onnx --required-inputs',
       ),
     )
     .action(async (from, to, options) => (await import('./convert.ts')).convert(from, to, options, terminal))

@@ -20,6 +20,8 @@ export interface ConvertOptions {
   specification?: readonly LayerSpecification[]
   /** T, for Keras and TensorFlow.js, whose Flatten needs one number of steps alone; see `saveKeras`. */
   steps?: number
+  /** Whether inputs beside x may be left out of ONNX's (default true), where JavaScript cannot give them; see `saveOnnx`. */
+  optionalInputs?: boolean
 }
 
 export interface Conversion {
@@ -29,6 +31,8 @@ export interface Conversion {
   parameters: number
   /** What was assumed of a file that does not tell its layers. */
   notes: readonly string[]
+  /** Of ONNX: the inputs that may be left out of the new file, which onnxruntime-node therefore ignores. */
+  optionalInputs: readonly string[]
 }
 
 /**
@@ -39,19 +43,21 @@ export interface Conversion {
  * Texts stored beside the model go along between files of this package; the state of a training stays behind.
  *
  * @throws {FileFormatError} if the one cannot be read, or the model cannot be said in the other; nothing is written then
- * @throws {TypeError} if the specification makes no sense, or there are steps for a format that asks for none
+ * @throws {TypeError} if the specification makes no sense, or there is an option for a format that asks for none
  */
 export async function convert(from: string, to: string, options: ConvertOptions = {}): Promise<Conversion> {
-  refuseUnknownOptions('convert', options, ['force', 'specification', 'steps'])
+  refuseUnknownOptions('convert', options, ['force', 'specification', 'steps', 'optionalInputs'])
   const target = formatToWrite(to)
   if (options.steps !== undefined && target !== 'keras' && target !== 'tfjs')
     throw new TypeError(`convert: steps are for Keras and TensorFlow.js, got them for ${to}`)
+  if (options.optionalInputs !== undefined && target !== 'onnx')
+    throw new TypeError(`convert: optionalInputs are for ONNX, got them for ${to}`)
   if (!options.force) await refuseExisting(to, target)
   const source = await detectFormat(from)
   const { model, metadata = {}, notes = [] } = await read(from, source, options.specification)
-  await write(model, to, { format: target, metadata, steps: options.steps })
+  const optionalInputs = await write(model, to, { ...options, format: target, metadata })
   const parameters = [...parametersOf(model).values()].reduce((sum, { size }) => sum + size, 0)
-  return { from: source, to: target, parameters, notes }
+  return { from: source, to: target, parameters, notes, optionalInputs }
 }
 
 async function refuseExisting(path: string, format: TargetFormat): Promise<void> {
@@ -125,6 +131,7 @@ async function readTensors(
   return { model, notes: proposeSpecification(file.tensors).notes }
 }
 
+/** @returns the inputs that may be left out */
 async function write(
   model: Layer,
   path: string,
@@ -132,12 +139,23 @@ async function write(
     format,
     metadata,
     steps,
-  }: { format: TargetFormat; metadata: Readonly<Record<string, string>>; steps?: number },
-): Promise<void> {
-  if (format === 'safetensors') return save(model, path, { metadata })
-  if (format === 'pytorch') return (await import('./pytorch/index.ts')).savePyTorch(model, path)
-  if (format === 'keras') return (await import('./keras/index.ts')).saveKeras(model, path, { steps })
-  if (format === 'onnx') return (await import('./onnx/index.ts')).saveOnnx(model, path)
-  const folder = basename(path) === 'model.json' ? dirname(path) : path
-  return (await import('./tfjs/index.ts')).saveTfjs(model, folder, { steps })
+    optionalInputs,
+  }: Pick<ConvertOptions, 'steps' | 'optionalInputs'> & {
+    format: TargetFormat
+    metadata: Readonly<Record<string, string>>
+  },
+): Promise<readonly string[]> {
+  if (format === 'onnx') {
+    const { inputsBesideX, saveOnnx } = await import('./onnx/export.ts')
+    await saveOnnx(model, path, { optionalInputs })
+    return optionalInputs === false ? [] : inputsBesideX(model)
+  }
+  if (format === 'safetensors') await save(model, path, { metadata })
+  else if (format === 'pytorch') await (await import('./pytorch/index.ts')).savePyTorch(model, path)
+  else if (format === 'keras') await (await import('./keras/index.ts')).saveKeras(model, path, { steps })
+  else {
+    const folder = basename(path) === 'model.json' ? dirname(path) : path
+    await (await import('./tfjs/index.ts')).saveTfjs(model, folder, { steps })
+  }
+  return []
 }

@@ -12,18 +12,21 @@ let elementsLeft = Number.POSITIVE_INFINITY
 /**
  * Runs `make` with an `Initialiser` that leaves parameters at zero: for models whose values come from a file.
  *
- * @param mostElements of all parameters: no more than the file has, whatever it says of the model
+ * @param mostElements of all parameters: no more than the file has, whatever it says of the model. A call inside another
+ *   has no more than is left of that one's
  * @throws {RangeError} before more are allocated
  */
 export function withoutInitialValues<T>(make: () => T, mostElements = Number.POSITIVE_INFINITY): T {
   const before = { areValuesDrawn, elementsLeft }
+  const most = Math.min(before.elementsLeft, mostElements)
   areValuesDrawn = false
-  elementsLeft = mostElements
+  elementsLeft = most
   try {
     return make()
   } finally {
     areValuesDrawn = before.areValuesDrawn
-    elementsLeft = before.elementsLeft
+    const isLimited = Number.isFinite(before.elementsLeft)
+    elementsLeft = isLimited ? before.elementsLeft - (most - elementsLeft) : before.elementsLeft
   }
 }
 

@@ -126,10 +126,20 @@ def run_onnx(job, x, others):
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(job["path"], options, providers=["CPUExecutionProvider"])
     feeds = {"x": x.astype(np.int64) if x.dtype == np.int32 else x}
-    for each in session.get_overridable_initializers():
-        feeds[each.name] = others[each.name]
+    required = session.get_inputs()[1:]
+    given = {each.name: others[each.name] for each in [*required, *session.get_overridable_initializers()]}
+    # What is required has a value that stands for leaving it out.
+    absent = {each.name: neutral(each) for each in required}
     names = [each.name for each in session.get_outputs()]
-    return dict(zip(names, session.run(names, feeds)))
+    outputs = dict(zip(names, session.run(names, feeds | given)))
+    alone = session.run(names, feeds | absent)
+    return outputs | {f"alone/{name}": y for name, y in zip(names, alone)}
+
+
+def neutral(each):
+    if each.name == "lengths":
+        return np.array([-1], np.int32)
+    return np.zeros([n if isinstance(n, int) else 1 for n in each.shape], np.float32)
 
 
 def check(job):

@@ -85,15 +85,18 @@ function* planned(): Iterable<Planned> {
     yield { job: { name: `Keras: ${name}`, kind: 'keras', ending: '.keras' }, each, write: saveKeras }
   }
   for (const each of exportCases.filter(({ isFloat64 }) => !isFloat64)) {
-    yield {
-      job: { name: `ONNX Runtime: ${each.name}`, kind: 'onnx', ending: '.onnx' },
-      each,
-      write: saveOnnx,
+    for (const optionalInputs of [true, false]) {
+      const kind = optionalInputs ? '' : ', all inputs required'
+      yield {
+        job: { name: `ONNX Runtime: ${each.name}${kind}`, kind: 'onnx', ending: '.onnx' },
+        each,
+        write: (model, path) => saveOnnx(model, path, { optionalInputs }),
+      }
     }
   }
 }
 
-/** Inputs and what they give: x and y, for ONNX lengths and states too. */
+/** Inputs and what they give: x and y, for ONNX lengths and states too, and under `alone/` what x alone gives. */
 async function recorded(
   { kind }: Job,
   model: Layer,
@@ -110,7 +113,8 @@ async function recorded(
   const { inputs } = await loadOnnx(path)
   const states = makeStates(inputs, B, x)
   const lengths = inputs.some(({ name }) => name === 'lengths') ? Int32Array.of(T, 5, 0) : undefined
-  const tensors = new Map([['x', x], ...states, ...expectedOutputs(model, x, { lengths, states })])
+  const alone = [...expectedOutputs(model, x, {})].map(([name, y]) => [`alone/${name}`, y] as const)
+  const tensors = new Map([['x', x], ...states, ...expectedOutputs(model, x, { lengths, states }), ...alone])
   return lengths ? tensors.set('lengths', tensor(lengths)) : tensors
 }
 

@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { measure, type Outcome } from './measure.ts'
 import { type Files, type Plan, plan } from './mutation.ts'
-import type { Reader } from './readers.ts'
+import type { Reader } from './reader.ts'
 
 export interface Report {
   reader: string

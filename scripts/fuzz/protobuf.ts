@@ -104,7 +104,7 @@ function change(
   const field = list[index]
   const from = slots[other % slots.length]
   const second = from.list[from.index]
-  switch (kind % 14) {
+  switch (kind % 15) {
     case 0:
     case 1:
       if (typeof field.value === 'bigint') field.value = number
@@ -149,9 +149,20 @@ function change(
       for (let i = 0; i < [1, 4, 100][other % 3]; i++) field.value = [{ ...field, wire: 2 }]
       field.wire = 2
       return
+    case 13:
+      // A size among those that a tensor holds.
+      if (field.value instanceof Uint8Array && field.value.length >= 8)
+        field.value = withInteger(field.value, Math.floor((other % field.value.length) / 8) * 8, number)
+      return
     default: {
       const stranger = strangers[other % strangers.length]
       list.splice(index, kind & 16 ? 1 : 0, stranger.list[stranger.index])
     }
   }
+}
+
+function withInteger(bytes: Uint8Array, at: number, number: bigint): Uint8Array {
+  const copy = new Uint8Array(bytes)
+  if (at + 8 <= copy.length) new DataView(copy.buffer).setBigUint64(at, asUint64(number), true)
+  return copy
 }

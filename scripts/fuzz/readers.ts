@@ -1,13 +1,11 @@
 /** The readers, each with true small files to start from, the changes that its format invites, and what must come of them. */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { FileFormatError } from '../../lib/errors.ts'
 import { load, save } from '../../lib/formats/checkpoint.ts'
 import { Hdf5File } from '../../lib/formats/hdf5/reader.ts'
 import { decodeKeras, decodeKerasWeights } from '../../lib/formats/keras/index.ts'
-import { decodeOnnx, encodeOnnx } from '../../lib/formats/onnx/index.ts'
 import { loadPyTorch } from '../../lib/formats/pytorch/index.ts'
 import {
   decodeSafetensors,
@@ -17,36 +15,12 @@ import {
 } from '../../lib/formats/safetensors/index.ts'
 import { decodeTfjs } from '../../lib/formats/tfjs/index.ts'
 import { openZip } from '../../lib/formats/zip.ts'
-import { Embedding } from '../../lib/layers/embedding.ts'
-import { LastStep } from '../../lib/layers/last-step.ts'
-import type { Layer } from '../../lib/layers/layer.ts'
-import { Linear } from '../../lib/layers/linear.ts'
-import { LSTM } from '../../lib/layers/lstm.ts'
-import { Sequential } from '../../lib/layers/sequential.ts'
 import { mutateSafetensors, mutateText, mutateZip } from './containers.ts'
 import { mutateHdf5 } from './hdf5.ts'
 import { type Files, type Mutation, mutateBytes } from './mutation.ts'
-import { encodeMessage, mutateMessage, parseMessage } from './protobuf.ts'
-import { checkGraph, checkLayers } from './right.ts'
-
-export interface Reader {
-  readonly name: string
-  /** Of a thousand inputs, as many as its speed allows. */
-  readonly share: number
-  readonly samples: readonly Files[]
-  mutate(files: Files, mutations: readonly Mutation[], donor: Files): Files
-  /**
-   * Throws what the reader throws, or an Error if what it gives is wrong. May return a check for afterwards, which counts as
-   * neither time nor memory of reading: a graph that runs makes what it says.
-   */
-  read(files: Files): unknown
-}
-
-const fixtures = fileURLToPath(new URL('../../test/fixtures/', import.meta.url))
-
-function sample(...paths: readonly string[]): Files {
-  return new Map(paths.map((path) => [basename(path), new Uint8Array(readFileSync(join(fixtures, path)))]))
-}
+import { onnxReaders } from './onnx.ts'
+import { eachOf, first, madeHere, onFirst, type Reader, sample } from './reader.ts'
+import { checkLayers } from './right.ts'
 
 /** All readers. `folder` is where inputs of those that read from the disk lie meanwhile. */
 export async function makeReaders(): Promise<{ readers: Reader[]; close(): void }> {
@@ -64,32 +38,9 @@ export async function makeReaders(): Promise<{ readers: Reader[]; close(): void 
     keras(),
     kerasWeights(),
     tfjs(),
-    onnx(),
+    ...onnxReaders(),
   ]
   return { readers, close: () => rmSync(folder, { recursive: true, force: true }) }
-}
-
-/** The first file changed, or now and then one of those beside it, which may also be missing. */
-function onFirst(
-  change: (bytes: Uint8Array, mutations: readonly Mutation[]) => Uint8Array,
-): (files: Files, mutations: readonly Mutation[]) => Files {
-  return (files, mutations) => {
-    const [[name, bytes], ...others] = files
-    const { kind, where } = mutations[0]
-    if (others.length === 0 || kind % 7 !== 0) return new Map([[name, change(bytes, mutations)], ...others])
-    const [victim, content] = others[where % others.length]
-    const rest = others.filter(([each]) => each !== victim)
-    const inner = mutations.map((mutation) => ({ ...mutation, kind: mutation.kind >> 3 }))
-    if (kind % 3 === 0) return new Map([[name, bytes], ...rest])
-    return new Map([[name, bytes], ...rest, [victim, inner.reduce(mutateBytes, content)]])
-  }
-}
-
-const eachOf = (change: (bytes: Uint8Array, mutation: Mutation) => Uint8Array) =>
-  onFirst((bytes, mutations) => mutations.reduce(change, bytes))
-
-function first(files: Files): Uint8Array {
-  return files.values().next().value!
 }
 
 const safetensorsSamples = [
@@ -103,8 +54,8 @@ const safetensorsSamples = [
 
 function safetensors(): Reader {
   return {
-    name: 'safetensors',
-    share: 370,
+    name: 'decodeSafetensors',
+    share: 340,
     samples: safetensorsSamples,
     mutate: eachOf(mutateSafetensors),
     read: (files) => checkStored(decodeSafetensors(first(files)).tensors),
@@ -186,18 +137,6 @@ function shards(folder: string): Reader {
         for (const name of file.tensors.keys()) await file.read(name)
       }),
   }
-}
-
-function madeHere(): Layer[] {
-  return [
-    new Sequential([
-      new Embedding({ vocabularySize: 5, embeddingSize: 3 }),
-      new LSTM({ inputSize: 3, hiddenSize: 4, numLayers: 2, bidirectional: true, dropout: 0.1 }),
-      new LastStep(),
-      new Linear({ inputSize: 8, outputSize: 2 }),
-    ]),
-    new LSTM({ inputSize: 2, hiddenSize: 3, projectionSize: 2 }),
-  ]
 }
 
 async function checkpoints(folder: string): Promise<Reader> {
@@ -337,47 +276,5 @@ function tfjs(): Reader {
     ),
     mutate: eachOf(mutateText),
     read: (files) => checkLayers(decodeTfjs(first(files), files)),
-  }
-}
-
-function onnx(): Reader {
-  const names = [
-    'conformance_test_lstm_batchwise',
-    'conformance_test_lstm_with_peepholes',
-    'op_bidirectional_lengths',
-    'op_clip',
-    'op_forward',
-    'op_input_forget',
-    'op_reverse',
-    'stateful',
-  ]
-  const samples = [
-    ...names.map((name) => sample(`interop/${name}.onnx`)),
-    ...['functions', 'lstm_everything', 'softmax_opset11', 'torchscript_argmax', 'dynamo_mean'].map((name) =>
-      sample(`onnx/${name}.onnx`),
-    ),
-    sample('interop/tagger_dynamo.onnx', 'interop/tagger_dynamo.onnx.data'),
-    ...madeHere()
-      .slice(0, 1)
-      .map((model) => new Map([['made.onnx', new Uint8Array(encodeOnnx(model))]])),
-  ]
-  const parsed = new Map(samples.map((files) => [files, parseMessage(first(files))!]))
-  for (const [files, message] of parsed)
-    if (encodeMessage(message).length === 0) throw new Error(`${[...files.keys()]} is no message`)
-  return {
-    name: 'decodeOnnx',
-    share: 50,
-    samples,
-    mutate: (files, mutations, donor) => {
-      const change = (bytes: Uint8Array, each: readonly Mutation[]) =>
-        each[0].kind % 11 === 0
-          ? each.reduce(mutateBytes, bytes)
-          : mutateMessage(parsed.get(files)!, parsed.get(donor)!, each)
-      return onFirst(change)(files, mutations)
-    },
-    read: (files) => {
-      const model = decodeOnnx(first(files), { external: files })
-      return () => checkGraph(model)
-    },
   }
 }

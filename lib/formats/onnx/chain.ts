@@ -27,18 +27,20 @@ export interface Chain {
  * @throws {FileFormatError} where a node joins several values that depend on data
  */
 export function findChain(graph: Graph, probed: (name: string) => Value | undefined, fail: Fail): Chain {
-  const sources = dataSources(graph)
+  const fed = fedValues(graph)
   const producers = new Map<string, GraphNode>()
   for (const node of graph.nodes) for (const name of node.outputs) if (name !== '') producers.set(name, node)
 
   const links: Link[] = []
+  /** What is known to come from an input as it is. */
+  const given = new Set<string>()
   let to = graph.outputs[0].name
   for (let node = producers.get(to); node; node = producers.get(to)) {
     const place = placeOf(node)
-    const flowing = node.inputs.flatMap((name, i) => (sources.get(name)?.size ? [i] : []))
+    const flowing = node.inputs.flatMap((name, i) => (fed.has(name) ? [i] : []))
     const input = node.opType === 'LSTM' ? 0 : flowing[0]
-    const onward = sources.get(node.inputs[input])
-    if (!onward?.size) return fail('NoStack', `${place}: its output depends on no input`)
+    if (input === undefined || !fed.has(node.inputs[input]))
+      return fail('NoStack', `${place}: its output depends on no input`)
     const previous = links.at(-1)
     if (flowing.length > 1 && node.opType === 'Concat' && previous?.index !== undefined) {
       // A pick from several parts: go on with the part that it comes from.
@@ -77,9 +79,10 @@ export function findChain(graph: Graph, probed: (name: string) => Value | undefi
       let name = node.inputs[i]
       for (
         let maker = producers.get(name ?? '');
-        maker && sources.get(name)?.size;
+        maker && fed.has(name) && !given.has(name);
         maker = producers.get(name)
       ) {
+        given.add(name)
         if (!moves.includes(maker.opType)) {
           fail('NoStack', `${placeOf(node)}: its input ${i} is computed, by ${placeOf(maker)}`)
         }
@@ -93,14 +96,13 @@ export function findChain(graph: Graph, probed: (name: string) => Value | undefi
 /** Operators that change no numbers. */
 const moves = ['Cast', 'Gather', 'Identity', 'Reshape', 'Slice', 'Split', 'Squeeze', 'Transpose', 'Unsqueeze']
 
-/** The inputs whose numbers, not only whose shapes, each value depends on. */
-function dataSources(graph: Graph): Map<string, ReadonlySet<string>> {
-  const sources = new Map<string, ReadonlySet<string>>()
-  for (const { name } of graph.inputs) if (!graph.defaults.has(name)) sources.set(name, new Set([name]))
-  for (const node of graph.nodes) {
-    if (node.opType === 'Shape' || node.opType === 'Size') continue
-    const all = new Set(node.inputs.flatMap((name) => [...(sources.get(name) ?? [])]))
-    if (all.size > 0) for (const name of node.outputs) sources.set(name, all)
+/** The values whose numbers, not only whose shapes, depend on inputs that have to be given. */
+function fedValues(graph: Graph): ReadonlySet<string> {
+  const fed = new Set<string>()
+  for (const { name } of graph.inputs) if (!graph.defaults.has(name)) fed.add(name)
+  for (const { opType, inputs, outputs } of graph.nodes) {
+    if (opType === 'Shape' || opType === 'Size' || !inputs.some((name) => fed.has(name))) continue
+    for (const name of outputs) fed.add(name)
   }
-  return sources
+  return fed
 }

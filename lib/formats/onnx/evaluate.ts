@@ -3,32 +3,28 @@ import { FileFormatError } from '../../errors.ts'
 import type { Fail } from './fail.ts'
 import { type Graph, type GraphNode, placeOf } from './graph.ts'
 import { Call, type Memo } from './operators/operator.ts'
-import { Memory, MemoryLimitError, type Value } from './values.ts'
+import { LimitError, Memory, type Value } from './values.ts'
 
-/** What folding may cost, so that no file makes loading slow: bytes made, elements read. */
-const foldingBytes = 2 ** 24
-const foldingElements = 2 ** 24
+/** What folding may cost, so that no file makes loading slow. */
+const foldingLimits = { bytes: 2 ** 24, steps: 2 ** 26 }
 
 /** The graph with every node replaced by its value whose inputs are constants. */
 export function foldConstants(graph: Graph, fail: Fail): Graph {
   const constants = new Map(graph.constants)
   const nodes: GraphNode[] = []
-  const memory = new Memory(foldingBytes)
-  let elements = foldingElements
+  const memory = new Memory(foldingLimits)
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((name) => (name === '' ? undefined : constants.get(name)))
     const isConstant = node.inputs.every((name, i) => name === '' || inputs[i])
-    const cost = inputs.reduce((sum, value) => sum + (value?.data.length ?? 0), 1)
-    if (!isConstant || node.operator.foldable === false || cost > elements) {
+    if (!isConstant || node.operator.foldable === false) {
       nodes.push(node)
       continue
     }
-    elements -= cost
     try {
       const results = runNode(node, { inputs, memory, fail })
       for (const [name, value] of results) constants.set(name, value)
     } catch (error) {
-      if (!(error instanceof MemoryLimitError)) throw error
+      if (!(error instanceof LimitError)) throw error
       nodes.push(node)
     }
   }
@@ -57,13 +53,20 @@ export class Evaluator {
 
   /**
    * @param feeds values of all inputs without a default
-   * @param observe told every value that a node makes
+   * @param options.observe told every value that a node makes
+   * @param options.memory with the limits of the run
    * @returns the values of the outputs
+   * @throws {FileFormatError} NodeFailed if the graph does not fit the inputs, TooLarge beyond a limit
    */
-  run(feeds: ReadonlyMap<string, Value>, observe?: (name: string, value: Value) => void): Map<string, Value> {
+  run(
+    feeds: ReadonlyMap<string, Value>,
+    {
+      observe,
+      memory = new Memory(),
+    }: { observe?: (name: string, value: Value) => void; memory?: Memory } = {},
+  ): Map<string, Value> {
     const { nodes, constants, defaults, outputs } = this.#graph
     const values = new Map([...defaults, ...feeds])
-    const memory = new Memory()
     const read = (name: string) => values.get(name) ?? constants.get(name)
     for (const [i, node] of nodes.entries()) {
       const inputs = node.inputs.map((name) => (name === '' ? undefined : read(name)))
@@ -74,7 +77,7 @@ export class Evaluator {
           observe?.(name, value)
         }
       } catch (error) {
-        if (error instanceof MemoryLimitError) this.#fail('TooLarge', `${placeOf(node)}: ${error.message}`)
+        if (error instanceof LimitError) this.#fail('TooLarge', `${placeOf(node)}: ${error.message}`)
         throw error
       }
       for (const name of this.#spent[i]) values.delete(name)
@@ -91,6 +94,7 @@ function runNode(
   const { opset, attributes, outputs } = node
   const wanted = outputs.map((name) => name !== '')
   try {
+    call.memory.step(call.inputs.reduce((sum, value) => sum + (value?.data.length ?? 0), 1))
     const result = node.operator.run(new Call({ ...call, opset, attributes, wanted }))
     const results = 'shape' in result ? [result] : result
     return outputs.flatMap((name, i): [string, Value][] => {
@@ -99,7 +103,7 @@ function runNode(
       return name !== '' && value ? [[name, value]] : []
     })
   } catch (cause) {
-    if (cause instanceof FileFormatError || cause instanceof MemoryLimitError) throw cause
+    if (cause instanceof FileFormatError || cause instanceof LimitError) throw cause
     return call.fail('NodeFailed', `${placeOf(node)}: ${(cause as Error).message}`, { cause })
   }
 }

@@ -50,7 +50,7 @@ export class GraphWriter {
   readonly optionalInputs: boolean
   readonly weights = new Map<string, Weight>()
   readonly nodes: object[] = []
-  readonly inputs: object[] = []
+  readonly inputs: { readonly name: string }[] = []
   readonly outputs: object[] = []
   readonly #constants = new Map<string, object>()
   readonly #mostNodes: number
@@ -166,7 +166,7 @@ function attributeOf(value: Attribute): object {
   return { type: attributeTypes.ints, ints: value }
 }
 
-function valueInfo(name: string, elemType: number, shape: readonly Dim[]): object {
+function valueInfo(name: string, elemType: number, shape: readonly Dim[]): { name: string; type: object } {
   const dim = shape.map((n) => (n === null ? {} : typeof n === 'number' ? { dimValue: n } : { dimParam: n }))
   return { name, type: { tensorType: { elemType, shape: { dim } } } }
 }

@@ -27,8 +27,9 @@ const alignment = 64
 export interface EncodeOnnxOptions {
   /**
    * Whether `lengths` and states may be left out (default true), as ONNX says with a default value beside the input.
-   * onnxruntime-node and onnxruntime-web know nothing of such inputs and ignore what is given for them: with false all are
-   * required there, and what they would default to is [-1] for `lengths` and zeros of batch 1 for states.
+   * The runtimes of JavaScript cannot be given such inputs: onnxruntime-node ignores what it is given without a word,
+   * onnxruntime-web refuses it. With false all are required, in every runtime; [-1] for `lengths` and zeros of batch 1 for
+   * states then stand for what is left out.
    */
   optionalInputs?: boolean
 }
@@ -67,6 +68,13 @@ export async function saveOnnx(model: Model, path: string, options: SaveOnnxOpti
     await writeFileAtomically(`${path}.data`, chunks())
     await writeFileAtomically(path, encode(model, graph, tensors))
   } else await writeFileAtomically(path, encode(model, graph, inside(graph, path)))
+}
+
+/** The inputs beside x: those that a file may leave out. */
+export function inputsBesideX(model: Model): string[] {
+  return exportGraph(model)
+    .inputs.slice(1)
+    .map(({ name }) => name)
 }
 
 /** The bytes of the file that `saveOnnx` writes. @throws as that, and TooLarge for weights beyond 2 GiB */
@@ -111,6 +119,7 @@ function encode(model: Model, graph: GraphWriter, tensors: readonly object[]): U
       opsetImport: [{ domain: '', version: opset }],
       producerName: 'lstm-native',
       producerVersion: version,
+      docString: noteOn(graph),
       metadataProps: [{ key: configKey, value: config }],
       graph: {
         name: 'model',
@@ -121,6 +130,15 @@ function encode(model: Model, graph: GraphWriter, tensors: readonly object[]): U
       },
     })
     .finish()
+}
+
+/** What shows beside the model in viewers and runtimes. */
+function noteOn({ inputs, optionalInputs }: GraphWriter): string {
+  const [, ...names] = inputs.map(({ name }) => name)
+  if (names.length === 0) return ''
+  return optionalInputs
+    ? `${names.join(', ')} may be left out. The runtimes of JavaScript cannot be given them (onnxruntime-node ignores what it is given): for these the model is written with optionalInputs: false, or lstm convert --required-inputs.`
+    : `${names.join(', ')} are required. What stands for leaving them out: lengths [-1]; states of zeros with batch 1.`
 }
 
 function bytesOfAll({ weights }: GraphWriter): number {

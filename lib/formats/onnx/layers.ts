@@ -1,4 +1,5 @@
 /** The layers that the nodes of a chain are. */
+import type { FloatArray } from '../../kernels/contract.ts'
 import { type ActivationKind, type ActivationNumbers, activation } from '../../layers/activation.ts'
 import { Dropout } from '../../layers/dropout.ts'
 import { Embedding } from '../../layers/embedding.ts'
@@ -291,11 +292,8 @@ function lstm(step: Step): readonly Axis[] {
         dataType: floatType(W),
       }),
   )
-  for (const [d, source] of weightsOf(call, { D, I: inputSize, H: R.shape[2] }).entries()) {
-    for (const [name, parameter] of Object.entries(layer.weights[0][d])) {
-      if (parameter) fill(parameter, source[name as keyof typeof source]!.array)
-    }
-  }
+  const sizes = { D, I: inputSize, H: R.shape[2] }
+  weightsOf(call, sizes, (name, d) => layer.weights[0][d][name]!.array as FloatArray)
   step.layers.push(layer)
   if (link.output === 0) return isBatchFirst ? ['b', 't', 'd', 'f'] : ['t', 'd', 'b', 'f']
   if (link.output === 2) step.refuse('its final cell is read')

@@ -6,11 +6,12 @@ import { Evaluator, foldConstants } from './evaluate.ts'
 import { cutExternal, externalLocations, readExternal, readWhole } from './external.ts'
 import { type Fail, failIn } from './fail.ts'
 import { buildGraph, type Graph, type GraphValue } from './graph.ts'
+import type { Extent } from './probe.ts'
 import { restoreModel } from './restore.ts'
 import type { ModelProto, TensorProto } from './schema.ts'
 import { toSequential } from './stack.ts'
 import { decodeTensor } from './tensors.ts'
-import { Memory, type Value } from './values.ts'
+import { isFloat, Memory, type Value } from './values.ts'
 import { decodeModelProto } from './wire.ts'
 
 export interface OnnxInput extends GraphValue {
@@ -41,10 +42,12 @@ export class OnnxModel {
   readonly #evaluator: Evaluator
   readonly #fail: Fail
   readonly #proto: ModelProto
+  readonly #extent: Extent
 
   /** @internal Use `loadOnnx` or `decodeOnnx`. */
-  constructor(proto: ModelProto, graph: Graph, fail: Fail) {
+  constructor(proto: ModelProto, graph: Graph, { extent, fail }: { extent: Extent; fail: Fail }) {
     this.#fail = fail
+    this.#extent = extent
     this.#proto = proto
     this.#graph = foldConstants(graph, fail)
     this.#evaluator = new Evaluator(this.#graph, fail)
@@ -101,12 +104,13 @@ export class OnnxModel {
    * inputs for states and lengths become the options of `forward`. A probe run makes sure that both compute the same.
    * A file of `saveOnnx` gives the model that was saved; one that was a single layer is a Sequential of it.
    *
-   * @throws {FileFormatError} with `code` NoStack, naming the node that no layer stands for
+   * @throws {FileFormatError} with `code` NoStack, naming the node that no layer stands for; TooLarge where the probe run, or
+   *   the model, would take more than a file of this length accounts for
    */
   toModel(): Sequential {
     return (
-      restoreModel(this.#proto, this.#graph.constants, this.#fail) ??
-      toSequential(this.#graph, this.#evaluator, this.#fail)
+      restoreModel(this.#proto, this.#graph.constants, { extent: this.#extent, fail: this.#fail }) ??
+      toSequential(this.#graph, this.#extent, this.#fail)
     )
   }
 
@@ -187,7 +191,7 @@ function build(
   { length, external, fail }: { length: number; external: ReadonlyMap<string, Uint8Array>; fail: Fail },
 ): OnnxModel {
   const total = [...external.values()].reduce((sum, file) => sum + file.length, length)
-  const memory = new Memory(2 * total + decodingBytes)
+  const memory = new Memory({ bytes: 2 * total + decodingBytes })
   const cut = cutExternal(external, fail)
   const decoded = new Map<TensorProto, Value>()
   const decode = (tensor: TensorProto): Value => {
@@ -204,5 +208,10 @@ function build(
       })
     }
   }
-  return new OnnxModel(proto, buildGraph(proto, decode, fail), fail)
+  const graph = buildGraph(proto, decode, fail)
+  const numbers = [...decoded.values()].reduce(
+    (sum, value) => sum + (isFloat(value) ? value.data.length : 0),
+    0,
+  )
+  return new OnnxModel(proto, graph, { extent: { bytes: total, numbers }, fail })
 }

@@ -7,8 +7,10 @@ import { Sequential } from '../../layers/sequential.ts'
 import { configKey, configVersion, exportGraph } from './export.ts'
 import type { GraphWriter } from './export-graph.ts'
 import type { Fail } from './fail.ts'
+import type { Extent } from './probe.ts'
 import { type ModelProto, modelType } from './schema.ts'
-import { isFloat, type Value } from './values.ts'
+import { mostParameters } from './stack.ts'
+import type { Value } from './values.ts'
 
 /**
  * @returns the model, or undefined where the metadata has none, or the graph is not what `saveOnnx` makes of it: another
@@ -18,11 +20,11 @@ import { isFloat, type Value } from './values.ts'
 export function restoreModel(
   proto: ModelProto,
   constants: ReadonlyMap<string, Value>,
-  fail: Fail,
+  { extent, fail }: { extent: Extent; fail: Fail },
 ): Sequential | undefined {
   const text = proto.metadataProps.find(({ key }) => key === configKey)?.value
   if (text === undefined) return undefined
-  const { model, graphs } = build(text, proto, constants, fail)
+  const { model, graphs } = build(text, proto, { extent, fail })
   const graph = graphs.find((each) => isSame(proto, each, constants))
   if (!graph) return undefined
   for (const [name, { parts }] of graph.weights) {
@@ -39,8 +41,7 @@ export function restoreModel(
 function build(
   text: string,
   proto: ModelProto,
-  constants: ReadonlyMap<string, Value>,
-  fail: Fail,
+  { extent, fail }: { extent: Extent; fail: Fail },
 ): { model: Layer; graphs: GraphWriter[] } {
   let config: { version?: unknown; model?: unknown } | null
   try {
@@ -56,11 +57,12 @@ function build(
       `expected ${configKey} of version ${configVersion}, got ${describe(config?.version)}; a newer lstm-native may have written it`,
     )
   }
-  const weights = proto.graph!.initializer.map(({ name }) => constants.get(name))
-  const elements = weights.reduce((sum, value) => sum + (value && isFloat(value) ? value.data.length : 0), 0)
   const mostNodes = proto.graph!.node.length
   try {
-    const model = withoutInitialValues(() => layerFromConfig(config.model as LayerConfig), elements)
+    const model = withoutInitialValues(
+      () => layerFromConfig(config.model as LayerConfig),
+      mostParameters(extent),
+    )
     const graphs = [true, false].map((optionalInputs) => exportGraph(model, { optionalInputs, mostNodes }))
     return { model, graphs }
   } catch (cause) {

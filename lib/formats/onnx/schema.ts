@@ -133,6 +133,7 @@ const messages: Record<string, Record<string, Field>> = {
     irVersion: [1, 'int64'],
     producerName: [2, 'string'],
     producerVersion: [3, 'string'],
+    docString: [6, 'string'],
     graph: [7, 'Graph'],
     opsetImport: [8, 'OperatorSetId', 'repeated'],
     metadataProps: [14, 'StringStringEntry', 'repeated'],

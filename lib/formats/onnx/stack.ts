@@ -1,37 +1,47 @@
 /** From a graph that is a plain stack of layers to a model of the package, checked against the graph itself. */
 import { FileFormatError } from '../../errors.ts'
+import { withoutInitialValues } from '../../layers/initialisation.ts'
 import type { Layer } from '../../layers/layer.ts'
 import { Sequential } from '../../layers/sequential.ts'
-import { Random } from '../../random.ts'
 import { noGrad } from '../../tape.ts'
 import { Tensor } from '../../tensor.ts'
 import type { Axis } from './axes.ts'
 import { type Chain, findChain } from './chain.ts'
-import type { Evaluator } from './evaluate.ts'
 import type { Fail } from './fail.ts'
-import { type Graph, type GraphValue, placeOf } from './graph.ts'
+import { type Graph, placeOf } from './graph.ts'
 import { buildLayers } from './layers.ts'
-import { type ElementType, isFloat, Memory, permuted, type Value, type ValueArray } from './values.ts'
-
-/** Sizes for those that the caller chooses: different, so that each axis is known by its length. */
-const probeSizes = [17, 19, 23, 29, 31]
+import { type Extent, type Probe, probe } from './probe.ts'
+import { isFloat, LimitError, type Memory, permuted, type Value } from './values.ts'
 
 /** Relative beyond 1: float32 sums of the same terms in another order. */
 const tolerance = 1e-4
 
 /**
  * @returns layers that compute the graph's first output, batch first whatever the order of axes in the graph
- * @throws {FileFormatError} with `code` NoStack and the node that is in the way
+ * @throws {FileFormatError} with `code` NoStack and the node that is in the way, TooLarge for a graph that takes more memory or
+ *   work, or would become more parameters, than its file accounts for
  */
-export function toSequential(graph: Graph, evaluator: Evaluator, fail: Fail): Sequential {
-  const feeds = probeFeeds(graph, fail)
-  const seen = new Map<string, Value>(feeds)
+export function toSequential(graph: Graph, extent: Extent, fail: Fail): Sequential {
+  const probed = probe(graph, extent, fail)
   try {
-    evaluator.run(feeds, (name, value) => seen.set(name, value))
+    return build(graph, probed, { mostNumbers: mostParameters(extent), fail })
   } catch (cause) {
-    fail('NoStack', `a probe run fails: ${(cause as Error).message}`, { cause })
+    if (cause instanceof FileFormatError) throw cause
+    const code = cause instanceof LimitError ? 'TooLarge' : 'NoStack'
+    return fail(code, `its numbers make no layers: ${(cause as Error).message}`, { cause })
   }
-  const probed = (name: string) => seen.get(name) ?? graph.constants.get(name) ?? graph.defaults.get(name)
+}
+
+/** A weight may serve two layers; that many external ones may share their bytes must not count. */
+export function mostParameters({ bytes, numbers }: Extent): number {
+  return Math.min(2 * numbers, bytes / 2)
+}
+
+function build(
+  graph: Graph,
+  { valueOf: probed, memory }: Probe,
+  { mostNumbers, fail }: { mostNumbers: number; fail: Fail },
+): Sequential {
   const chain = findChain(graph, probed, fail)
   const rank = probed(chain.input)!.shape.length
 
@@ -47,15 +57,10 @@ export function toSequential(graph: Graph, evaluator: Evaluator, fail: Fail): Se
     const layers: Layer[] = []
     const progress = { checks: 0 }
     try {
-      const last = buildLayers(chain, axes, {
-        layers,
-        progress,
-        probed,
-        constants: graph.constants,
-        fail,
-      })
+      const context = { layers, progress, probed, memory, constants: graph.constants, fail }
+      const last = withoutInitialValues(() => buildLayers(chain, axes, context), mostNumbers)
       const model = new Sequential(layers)
-      requireEqual(model, { chain, axes, last, probed, output: graph.outputs[0].name, fail })
+      requireEqual(model, { chain, axes, last, probed, memory, output: graph.outputs[0].name, fail })
       return model
     } catch (error) {
       if (!failure || progress.checks > failure.reached) failure = { error, reached: progress.checks }
@@ -63,56 +68,7 @@ export function toSequential(graph: Graph, evaluator: Evaluator, fail: Fail): Se
   }
   if (!failure)
     return fail('NoStack', `the input ${JSON.stringify(chain.input)} has ${rank} axes, expected 2 or 3`)
-  if (failure.error instanceof FileFormatError) throw failure.error
-  const cause = failure.error as Error
-  return fail('NoStack', `its numbers make no layers: ${cause.message}`, { cause })
-}
-
-/** Inputs of every kind: numbers for sequences, small indices, zeros for states, lengths up to T. */
-function probeFeeds(graph: Graph, fail: Fail): Map<string, Value> {
-  const sizes = new Map<string, number>()
-  const random = new Random(1)
-  const sizeOfAxis = (input: GraphValue, axis: number): number => {
-    const n = input.shape![axis]
-    if (typeof n === 'number') return n
-    const key = n ?? `${input.name}#${axis}`
-    if (!sizes.has(key)) sizes.set(key, probeSizes[sizes.size % probeSizes.length])
-    return sizes.get(key)!
-  }
-  const states = new Set(
-    graph.nodes.flatMap(({ opType, inputs }) => (opType === 'LSTM' ? inputs.slice(4, 7) : [])),
-  )
-  const required = graph.inputs.filter(({ name }) => !graph.defaults.has(name))
-  return new Map(
-    required.map((input): [string, Value] => {
-      if (!input.shape) return fail('NoStack', `the input ${JSON.stringify(input.name)} has no shape`)
-      const shape = input.shape.map((_, axis) => sizeOfAxis(input, axis))
-      const data = new Memory().array(input.dataType, shape)
-      const isSequence = input === required[0] && !states.has(input.name)
-      if (isSequence) fillProbe(data, input.dataType, random)
-      else if (input.shape.length === 1) fillLengths(data, Math.min(...feedLengths(required[0], sizeOfAxis)))
-      return [input.name, { type: input.dataType, shape, data }]
-    }),
-  )
-}
-
-function feedLengths(
-  sequence: GraphValue,
-  sizeOfAxis: (input: GraphValue, axis: number) => number,
-): number[] {
-  return [0, 1]
-    .filter((axis) => axis < (sequence.shape?.length ?? 0))
-    .map((axis) => sizeOfAxis(sequence, axis))
-}
-
-/** Different ones, so that padding shows. */
-function fillLengths(data: ValueArray, longest: number): void {
-  for (let i = 0; i < data.length; i++) data[i] = longest - ((5 * i) % longest)
-}
-
-function fillProbe(data: ValueArray, type: ElementType, random: Random): void {
-  const isIndex = type !== 'float32' && type !== 'float64'
-  for (let i = 0; i < data.length; i++) data[i] = isIndex ? i % 2 : random.uniform(-1, 1)
+  throw failure.error
 }
 
 /** Throws unless the model gives on the probe what the graph gave. */
@@ -123,19 +79,21 @@ function requireEqual(
     axes,
     last,
     probed,
+    memory,
     output,
     fail,
   }: {
     chain: Chain
     axes: readonly Axis[]
     last: readonly Axis[]
-    probed: (name: string) => Value | undefined
+    probed: Probe['valueOf']
+    memory: Memory
     output: string
     fail: Fail
   },
 ): void {
-  const x = batchFirst(probed(chain.input)!, axes)
-  const expected = batchFirst(probed(output)!, last)
+  const x = batchFirst(probed(chain.input)!, axes, memory)
+  const expected = batchFirst(probed(output)!, last, memory)
   const data = isFloat(x) ? x.data : Int32Array.from(x.data)
   const lengths = probeLengths(chain, probed)
   const y = noGrad(() => model.forward(new Tensor(x.shape, data), lengths ? { lengths } : {}))
@@ -154,8 +112,8 @@ function probeLengths(chain: Chain, probed: (name: string) => Value | undefined)
   return names.length > 0 ? Int32Array.from(probed(names[0])!.data) : undefined
 }
 
-function batchFirst(value: Value, axes: readonly Axis[]): Value {
+function batchFirst(value: Value, axes: readonly Axis[], memory: Memory): Value {
   const rank = ['b', 't', 'bt', 'd', '1', 'f']
   const order = axes.map((_, i) => i).sort((i, j) => rank.indexOf(axes[i]) - rank.indexOf(axes[j]) || i - j)
-  return permuted(value, order, new Memory())
+  return permuted(value, order, memory)
 }

@@ -6,11 +6,12 @@ import type { Link } from './chain.ts'
 import type { Fail } from './fail.ts'
 import { placeOf } from './graph.ts'
 import { Call } from './operators/operator.ts'
-import { isFloat, Memory, type Value } from './values.ts'
+import { isFloat, type Memory, type Value } from './values.ts'
 
 export interface Context {
   /** The value of a name in a probe run. */
   probed(name: string): Value | undefined
+  memory: Memory
   constants: ReadonlyMap<string, Value>
   /** How many checks of axes went well: of two attempts the one with more tells what is in the way. */
   progress: { checks: number }
@@ -39,7 +40,7 @@ export class Step {
       inputs: node.inputs.map((name) => (name === '' ? undefined : context.probed(name))),
       opset: node.opset,
       wanted: [],
-      memory: new Memory(),
+      memory: context.memory,
       attributes: node.attributes,
     })
   }

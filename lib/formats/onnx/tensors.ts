@@ -68,8 +68,8 @@ export function decodeTensor(
   if (bytes.length !== expected) {
     refuse(`expected ${expected} bytes for ${stored} [${shape}], got ${bytes.length}`)
   }
-  const aligned = bytes.byteOffset % rawBytes[stored] === 0 ? bytes : copied(bytes, memory)
-  return { type, shape, data: readers[stored](aligned, memory) }
+  const isAligned = rawBytes[stored] === 2 || bytes.byteOffset % rawBytes[stored] === 0
+  return { type, shape, data: readers[stored](isAligned ? bytes : copied(bytes, memory), memory) }
 }
 
 function copied(bytes: Uint8Array, memory: Memory): Uint8Array {
@@ -89,13 +89,18 @@ const readers: Record<keyof typeof dataTypes, (bytes: Uint8Array, memory: Memory
     return data
   },
   bool: (bytes) => (bytes.every((byte) => byte <= 1) ? bytes : bytes.map((byte) => (byte ? 1 : 0))),
-  float16: (bytes, memory) => fromBinary16(halves(bytes, memory)),
-  bfloat16: (bytes, memory) => fromBrainFloat(halves(bytes, memory)),
+  float16: (bytes, memory) => widened(bytes, fromBinary16, memory),
+  bfloat16: (bytes, memory) => widened(bytes, fromBrainFloat, memory),
 }
 
-function halves(bytes: Uint8Array, memory: Memory): Uint16Array {
-  memory.spend(bytes.length * 2, [bytes.length / 2])
-  return new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2)
+const pieceBytes = 2 ** 16
+
+/** Half floats wherever they lie, copied a piece at a time. */
+function widened(bytes: Uint8Array, widen: typeof fromBinary16, memory: Memory): ValueArray {
+  const data = memory.array('float32', [bytes.length / 2])
+  for (let at = 0; at < bytes.length; at += pieceBytes)
+    data.set(widen(new Uint16Array(Uint8Array.from(bytes.subarray(at, at + pieceBytes)).buffer)), at / 2)
+  return data
 }
 
 /** Fills `data` from packed varints: int64Data, or int32Data, which also holds bool and the bits of 16-bit floats. */

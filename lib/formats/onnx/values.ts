@@ -17,9 +17,9 @@ export interface Value {
   readonly data: ValueArray
 }
 
-/** A graph wants more memory than it may have. */
-export class MemoryLimitError extends RangeError {
-  override readonly name = 'MemoryLimitError'
+/** A graph wants more memory, or more work, than it may have. */
+export class LimitError extends RangeError {
+  override readonly name = 'LimitError'
 }
 
 /** No single value may be larger, whatever a graph computes for its shape. */
@@ -28,18 +28,22 @@ const maximumBytes = 2 ** 31
 /** More than any network has; long lists of axes make long loops. */
 const maximumRank = 64
 
-/** Makes the arrays of new values, up to a number of bytes in all. */
+/** Makes the arrays of new values, up to a number of bytes in all, and counts the steps of what is done with them. */
 export class Memory {
-  #left: number
+  #bytes: number
+  #steps: number
 
-  constructor(bytes = Number.POSITIVE_INFINITY) {
-    this.#left = bytes
+  /** A step is a multiplication or the like: some nanoseconds. Default: no limits. */
+  constructor({ bytes = Number.POSITIVE_INFINITY, steps = Number.POSITIVE_INFINITY } = {}) {
+    this.#bytes = bytes
+    this.#steps = steps
   }
 
-  /** Zeros. @throws {MemoryLimitError} if the limit does not allow it */
+  /** Zeros, which take steps to fill. @throws {LimitError} if the limits do not allow it */
   array(type: ElementType, shape: readonly number[]): ValueArray {
     const length = sizeOf(shape)
     this.spend(length * bytesOf[type], shape)
+    this.step(length * (1 + shape.length))
     switch (type) {
       case 'float32':
         return new Float32Array(length)
@@ -52,11 +56,18 @@ export class Memory {
     }
   }
 
+  /** What is refused costs nothing. */
   spend(bytes: number, shape: readonly number[]): void {
     requireRank(shape.length)
-    this.#left -= bytes
-    if (bytes <= maximumBytes && this.#left >= 0) return
-    throw new MemoryLimitError(`a value of shape [${shape}] takes ${bytes} bytes, more than the limit`)
+    if (!(bytes <= maximumBytes && bytes <= this.#bytes))
+      throw new LimitError(`a value of shape [${shape}] takes ${bytes} bytes, more than the limit`)
+    this.#bytes -= bytes
+  }
+
+  /** For what takes more than a step for each element that is read or made, before it is done. */
+  step(count: number): void {
+    if (!(count <= this.#steps)) throw new LimitError(`${count} steps are more than the limit`)
+    this.#steps -= count
   }
 }
 

@@ -5,6 +5,7 @@ import { stridesOf } from '../../../operations/shape.ts'
 import { sizeOf } from '../../../tensor.ts'
 import type { Value } from '../values.ts'
 import type { AttributeKind, Call, Operator } from './operator.ts'
+import { largest, sum } from './reductions.ts'
 
 const windowAttributes = {
   auto_pad: 'string',
@@ -36,6 +37,7 @@ export const convolutionOperators: Record<string, Operator> = {
         throw new RangeError(`expected B [${M}], got [${b.shape}]`)
       const [positions, taps, area] = [sizeOf(windows.output), sizeOf(windows.kernel), sizeOf(windows.input)]
       const K = perGroup * taps
+      call.memory.step(N * positions * (G * taps * stepsOfTap + C * taps + M * K))
       const columns = call.memory.array(x.type, [K, positions]) as FloatArray
       return call.make(x.type, [N, M, ...windows.output], (data) => {
         const y = data as FloatArray
@@ -84,7 +86,8 @@ export const convolutionOperators: Record<string, Operator> = {
     attributes: { ...poolAttributes, count_include_pad: 'int' },
     run(call) {
       const windows = poolWindows(call)
-      const counts = new Float64Array(sizeOf(windows.output))
+      const counts = call.memory.array('float64', [sizeOf(windows.output)]) as Float64Array
+      call.memory.step(counts.length * sizeOf(windows.kernel) * stepsOfTap)
       if (call.integer('count_include_pad', 0)) countPadded(windows, counts)
       else eachTap(windows, ({ position }) => counts[position]++)
       const sums = pool(call, (y, i, x) => (y[i] += x), 0)
@@ -93,11 +96,14 @@ export const convolutionOperators: Record<string, Operator> = {
     },
   },
 
-  GlobalAveragePool: overall((row) => row.reduce((sum, n) => sum + n, 0) / row.length),
-  GlobalMaxPool: overall((row) => row.reduce((best, n) => Math.max(best, n), Number.NEGATIVE_INFINITY)),
+  GlobalAveragePool: overall((row) => sum(row) / row.length),
+  GlobalMaxPool: overall(largest),
 }
 
-function overall(f: (row: number[]) => number): Operator {
+/** Visiting one costs more than what is done with it. */
+const stepsOfTap = 8
+
+function overall(f: typeof sum): Operator {
   return {
     inputs: [1, 1],
     run(call) {
@@ -105,7 +111,7 @@ function overall(f: (row: number[]) => number): Operator {
       const area = sizeOf(x.shape.slice(2))
       const shape = x.shape.map((n, axis) => (axis < 2 ? n : 1))
       return call.make(x.type, shape, (y) => {
-        for (let i = 0; i < y.length; i++) y[i] = f([...x.data.subarray(i * area, (i + 1) * area)])
+        for (let i = 0; i < y.length; i++) y[i] = f(x.data.subarray(i * area, (i + 1) * area))
       })
     },
   }
@@ -116,6 +122,7 @@ function pool(call: Call, gather: (y: Value['data'], i: number, x: number) => vo
   const windows = poolWindows(call)
   const [positions, area] = [sizeOf(windows.output), sizeOf(windows.input)]
   const channels = x.shape[0] * x.shape[1]
+  call.memory.step(positions * sizeOf(windows.kernel) * (stepsOfTap + channels))
   return call.make(x.type, [x.shape[0], x.shape[1], ...windows.output], (y) => {
     y.fill(start)
     eachTap(windows, ({ position, source }) => {

@@ -22,6 +22,7 @@ export const linearOperators: Record<string, Operator> = {
       if (a.shape.length !== 2 || b.shape.length !== 2 || inner !== K || a.type !== b.type) misfit(a, b)
       const [alpha, beta] = [call.number('alpha', 1), call.number('beta', 1)]
       const kernels = kernelsFor(a.data)
+      call.memory.step(M * N * K)
       return call.make(a.type, [M, N], (data) => {
         const y = data as FloatArray
         kernels.gemm({ M, N, K, A: a.data, B: b.data, C: y, transposeA, transposeB })
@@ -55,6 +56,7 @@ function matmul(call: Call): Value {
     ...(first.shape.length === 1 ? [] : [rows]),
     ...(second.shape.length === 1 ? [] : [N]),
   ]
+  call.memory.step(sizeOf(shape) * K)
   return call.make(first.type, shape, (y) => {
     for (let i = 0; i * M * N < y.length; i++) {
       const A = as.subarray(i * M * K, (i + 1) * M * K)

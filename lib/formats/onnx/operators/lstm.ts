@@ -49,6 +49,7 @@ export const lstmOperator: Operator = {
       throw new RangeError(`hidden_size is ${asked}, but R has the shape [${call.input(2).shape}]`)
     requireShapes(call, x, { D, B, I, H })
     const variants = variantsOf(call, D).map(lstmVariant)
+    call.memory.step(D * T * B * 4 * H * (I + H))
 
     const weights = call.once([1, 2, 3, 7], () => weightsOf(call, { D, I, H }))
     const lengths = lengthsOf(call, { B, T })
@@ -136,17 +137,28 @@ function lengthsOf(call: Call, { B, T }: { B: number; T: number }): Int32Array |
   throw new RangeError(`expected ${B} sequence_lens from 0 to ${T}, got [${lengths}]`)
 }
 
-/** Every direction's weights in our order. */
-export function weightsOf(call: Call, { D, I, H }: { D: number; I: number; H: number }): LstmWeights[] {
+type WeightName = 'weightIh' | 'weightHh' | 'biasIh' | 'biasHh' | 'peephole'
+
+/**
+ * Every direction's weights in our order.
+ *
+ * @param arrayFor where they are to be written; default: new arrays
+ */
+export function weightsOf(
+  call: Call,
+  { D, I, H }: { D: number; I: number; H: number },
+  arrayFor?: (name: WeightName, d: number) => FloatArray,
+): LstmWeights[] {
   const [w, r, b, p] = [call.input(1), call.input(2), call.inputs[3], call.inputs[7]]
   return Array.from({ length: D }, (_, d) => {
     const reorder = (
+      name: WeightName,
       value: Value,
       blocks: readonly number[],
       shape: readonly number[],
       offset = 0,
     ): Tensor => {
-      const y = call.memory.array(value.type, shape) as FloatArray
+      const y = arrayFor?.(name, d) ?? (call.memory.array(value.type, shape) as FloatArray)
       const size = y.length / blocks.length
       const first = (d * value.data.length) / D + offset
       for (const [position, block] of blocks.entries()) {
@@ -156,11 +168,11 @@ export function weightsOf(call: Call, { D, I, H }: { D: number; I: number; H: nu
       return new Tensor(shape, y)
     }
     return {
-      weightIh: reorder(w, gates, [4 * H, I]),
-      weightHh: reorder(r, gates, [4 * H, H]),
-      biasIh: b && reorder(b, gates, [4 * H]),
-      biasHh: b && reorder(b, gates, [4 * H], 4 * H),
-      peephole: p && reorder(p, peepholes, [3, H]),
+      weightIh: reorder('weightIh', w, gates, [4 * H, I]),
+      weightHh: reorder('weightHh', r, gates, [4 * H, H]),
+      biasIh: b && reorder('biasIh', b, gates, [4 * H]),
+      biasHh: b && reorder('biasHh', b, gates, [4 * H], 4 * H),
+      peephole: p && reorder('peephole', p, peepholes, [3, H]),
     }
   })
 }

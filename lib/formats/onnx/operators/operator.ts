@@ -61,7 +61,10 @@ export class Call {
   integersOf(i: number): number[] | undefined {
     const value = this.inputs[i]
     if (!value) return undefined
-    if ((value.type === 'int64' || value.type === 'int32') && value.shape.length <= 1) return [...value.data]
+    if ((value.type === 'int64' || value.type === 'int32') && value.shape.length <= 1) {
+      this.memory.spend(value.data.length * 8, value.shape)
+      return [...value.data]
+    }
     throw new TypeError(`expected input ${i} to be a vector of int64, got ${value.type} [${value.shape}]`)
   }
 

@@ -24,12 +24,12 @@ export const paddingOperators: Record<string, Operator> = {
       const strides = stridesOf(x.shape)
       return call.make(x.type, shape, (y) => {
         const constant = call.inputs[2]?.data[0] ?? call.number('value', 0)
-        const offsets = shape.map((size, axis) =>
-          Array.from(
-            { length: size },
-            (_, i) => sources[mode](i - before[axis], x.shape[axis]) * strides[axis],
-          ),
-        )
+        const offsets = shape.map((size, axis) => {
+          const places = call.memory.array('int64', [size])
+          for (let i = 0; i < size; i++)
+            places[i] = sources[mode](i - before[axis], x.shape[axis]) * strides[axis]
+          return places
+        })
         const last = offsets.pop() ?? Int32Array.of(0)
         for (let row = 0; row * last.length < y.length; row++) {
           let start = 0

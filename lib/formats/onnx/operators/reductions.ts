@@ -7,13 +7,16 @@ import { axesOf, axisOf, type Call, type Operator } from './operator.ts'
 
 type Rows = (row: Value['data']) => number
 
-const sum: Rows = (row) => {
+/** What a view of one costs. */
+const stepsOfRow = 32
+
+export const sum: Rows = (row) => {
   let total = 0
   for (let i = 0; i < row.length; i++) total += row[i]
   return total
 }
 
-const largest: Rows = (row) => {
+export const largest: Rows = (row) => {
   let best = row[0]
   for (let i = 1; i < row.length; i++) if (!(row[i] <= best)) best = row[i]
   return best
@@ -144,6 +147,7 @@ function reduction(f: Rows): Operator {
       const shape = keepDimensions
         ? x.shape.map((n, axis) => (axes.includes(axis) ? 1 : n))
         : kept.map((axis) => x.shape[axis])
+      call.memory.step(sizeOf(shape) * stepsOfRow)
       return call.make(x.type, shape, (y) => {
         for (let i = 0; i < y.length; i++) y[i] = f(rows.subarray(i * width, (i + 1) * width))
         if (x.type === 'int64') requireExact(y)

@@ -11,7 +11,7 @@ export const runningOperators: Record<string, Operator> = {
     run(call) {
       const x = call.input(0)
       const [isExclusive, isReverse] = [call.integer('exclusive', 0) === 1, call.integer('reverse', 0) === 1]
-      const lines = linesOf(x, call.integersOf(1)![0])
+      const lines = linesOf(call, x, call.integersOf(1)![0])
       return call.make(x.type, x.shape, (y) => {
         for (const { start, stride, n } of lines) {
           let sum = 0
@@ -34,6 +34,9 @@ export const runningOperators: Record<string, Operator> = {
   },
 }
 
+const stepsOfComparison = 8
+const bytesOfLine = 64
+
 function topK(call: Call): Value[] {
   const x = call.input(0)
   const axis = axisOf(call.integer('axis', -1), x.shape.length)
@@ -42,10 +45,12 @@ function topK(call: Call): Value[] {
   if (!(k >= 0 && k <= n)) throw new RangeError(`expected K from 0 to ${n}, got ${k}`)
   const shape = x.shape.with(axis, k)
   const sign = call.integer('largest', 1) === 1 ? -1 : 1
+  call.memory.spend(n * 16, [n])
+  call.memory.step(x.data.length * Math.log2(n + 1) * stepsOfComparison)
   const indices = call.make('int64', shape, () => {})
   const values = call.make(x.type, shape, (y) => {
-    const targets = linesOf({ shape }, axis)
-    for (const [line, { start, stride }] of linesOf(x, axis).entries()) {
+    const targets = linesOf(call, { shape }, axis)
+    for (const [line, { start, stride }] of linesOf(call, x, axis).entries()) {
       const at = (i: number) => x.data[start + i * stride]
       const order = Array.from({ length: n }, (_, i) => i).sort((i, j) => sign * (at(i) - at(j)) || i - j)
       for (let i = 0; i < k; i++) {
@@ -60,6 +65,7 @@ function topK(call: Call): Value[] {
 
 /** Every line of elements along an axis. */
 function linesOf(
+  call: Call,
   { shape }: Pick<Value, 'shape'>,
   given: number,
 ): { start: number; stride: number; n: number }[] {
@@ -67,6 +73,7 @@ function linesOf(
   const n = shape[axis]
   const stride = stridesOf(shape)[axis]
   const count = shape.reduce((product, each, i) => (i === axis ? product : product * each), 1)
+  call.memory.spend(count * bytesOfLine, shape)
   return Array.from({ length: n === 0 ? 0 : count }, (_, line) => ({
     start: Math.floor(line / stride) * stride * n + (line % stride),
     stride,

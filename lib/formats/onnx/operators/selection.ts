@@ -5,6 +5,9 @@ import { sizeOf } from '../../../tensor.ts'
 import { broadcastShape, copyView, expanded, type Value } from '../values.ts'
 import { axisOf, type Call, type Operator } from './operator.ts'
 
+/** What copying a run of elements costs, however short. */
+const stepsOfPiece = 16
+
 export const selectionOperators: Record<string, Operator> = {
   Gather: {
     inputs: [2, 2],
@@ -15,7 +18,8 @@ export const selectionOperators: Record<string, Operator> = {
       const n = data.shape[axis]
       const inner = sizeOf(data.shape.slice(axis + 1))
       const outer = sizeOf(data.shape.slice(0, axis))
-      const rows = indicesOf(indices, n)
+      const rows = indicesOf(call, indices, n)
+      call.memory.step(outer * rows.length * stepsOfPiece)
       const shape = [...data.shape.slice(0, axis), ...indices.shape, ...data.shape.slice(axis + 1)]
       return call.make(data.type, shape, (y) => {
         let position = 0
@@ -42,7 +46,7 @@ export const selectionOperators: Record<string, Operator> = {
         indices.shape.every((n, other) => other === axis || n <= data.shape[other])
       if (!fits) throw new RangeError(`indices [${indices.shape}] do not fit data [${data.shape}]`)
       const strides = stridesOf(data.shape)
-      const rows = indicesOf(indices, data.shape[axis])
+      const rows = indicesOf(call, indices, data.shape[axis])
       return call.make(data.type, indices.shape, (y) => {
         for (let i = 0; i < y.length; i++) {
           let start = rows[i] * strides[axis]
@@ -162,6 +166,7 @@ export const selectionOperators: Record<string, Operator> = {
       )
       const outer = sizeOf(shape.slice(0, axis))
       const width = sizeOf(shape.slice(axis))
+      call.memory.step(outer * parts.length * stepsOfPiece)
       return call.make(first.type, shape, (y) => {
         let offset = 0
         for (const { shape: own, data } of parts) {
@@ -298,10 +303,11 @@ function sizesOf(call: Call, i: number): number[] {
   throw new RangeError(`expected sizes of at least 0, got [${sizes}]`)
 }
 
-function indicesOf(indices: Value, n: number): Int32Array | Float64Array {
+function indicesOf(call: Call, indices: Value, n: number): Int32Array | Float64Array {
   if (indices.type !== 'int64' && indices.type !== 'int32') {
     throw new TypeError(`expected indices of type int64 or int32, got ${indices.type}`)
   }
+  call.memory.spend(indices.data.byteLength, indices.shape)
   return (indices.data as Int32Array | Float64Array).map((index) => indexIn(index, n))
 }
 
