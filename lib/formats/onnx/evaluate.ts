@@ -1,13 +1,17 @@
 /** Runs graphs: what constants decide once while loading, the rest for each run. */
 import { FileFormatError } from '../../errors.ts'
 import type { Fail } from './fail.ts'
-import { type Graph, type GraphNode, placeOf } from './graph.ts'
-import { Call, type Memo } from './operators/operator.ts'
+import type { Graph } from './graph.ts'
+import { type GraphNode, placeOf } from './node.ts'
+import { type Body, Call, type Memo } from './operators/operator.ts'
 import { Memory, MemoryLimitError, type Value } from './values.ts'
 
 /** What folding may cost, so that no file makes loading slow: bytes made, elements read. */
 const foldingBytes = 2 ** 24
 const foldingElements = 2 ** 24
+
+/** Nodes, inputs and outputs of bodies, for each time that they run: some minutes. A run of a graph may have so many. */
+const mostInBodies = 2 ** 26
 
 /** The graph with every node replaced by its value whose inputs are constants. */
 export function foldConstants(graph: Graph, fail: Fail): Graph {
@@ -35,15 +39,28 @@ export function foldConstants(graph: Graph, fail: Fail): Graph {
   return { ...graph, nodes, constants }
 }
 
+type Runnable = Pick<Graph, 'nodes' | 'constants' | 'defaults'> & {
+  readonly inputs: readonly { name: string }[]
+  readonly outputs: readonly { name: string }[]
+}
+
+/** What one run of a graph may still take. */
+interface Allowance {
+  readonly memory: Memory
+  inBodies: number
+}
+
 /** A graph with what it needs to know to run again and again. */
 export class Evaluator {
-  readonly #graph: Graph
+  readonly #graph: Runnable
   readonly #fail: Fail
   readonly #memos: readonly Memo[]
   /** For each node the values that nobody reads after it. */
   readonly #spent: readonly (readonly string[])[]
+  /** Of each node those for its bodies. */
+  readonly #bodies: readonly (readonly Evaluator[])[]
 
-  constructor(graph: Graph, fail: Fail) {
+  constructor(graph: Runnable, fail: Fail) {
     this.#graph = graph
     this.#fail = fail
     this.#memos = graph.nodes.map(({ inputs }) => ({ isConstant: (i) => graph.constants.has(inputs[i]) }))
@@ -53,6 +70,9 @@ export class Evaluator {
     const spent: string[][] = graph.nodes.map(() => [])
     for (const [name, i] of last) spent[i].push(name)
     this.#spent = spent
+    this.#bodies = graph.nodes.map(({ bodies }) =>
+      [...bodies.values()].map((body) => new Evaluator(body, fail)),
+    )
   }
 
   /**
@@ -61,14 +81,25 @@ export class Evaluator {
    * @returns the values of the outputs
    */
   run(feeds: ReadonlyMap<string, Value>, observe?: (name: string, value: Value) => void): Map<string, Value> {
-    const { nodes, constants, defaults, outputs } = this.#graph
+    const read = this.#run(feeds, { memory: new Memory(), inBodies: mostInBodies }, observe)
+    return new Map(this.#graph.outputs.map(({ name }) => [name, read(name)]))
+  }
+
+  /** @returns what reads the outputs */
+  #run(
+    feeds: Iterable<readonly [name: string, value: Value]>,
+    allowance: Allowance,
+    observe?: (name: string, value: Value) => void,
+  ): (output: string) => Value {
+    const { nodes, constants, defaults } = this.#graph
     const values = new Map([...defaults, ...feeds])
-    const memory = new Memory()
+    const { memory } = allowance
     const read = (name: string) => values.get(name) ?? constants.get(name)
     for (const [i, node] of nodes.entries()) {
       const inputs = node.inputs.map((name) => (name === '' ? undefined : read(name)))
       try {
-        const results = runNode(node, { inputs, memory, memo: this.#memos[i], fail: this.#fail })
+        const bodies = this.#bodiesOf(i, inputs, allowance)
+        const results = runNode(node, { inputs, memory, bodies, memo: this.#memos[i], fail: this.#fail })
         for (const [name, value] of results) {
           values.set(name, value)
           observe?.(name, value)
@@ -79,14 +110,57 @@ export class Evaluator {
       }
       for (const name of this.#spent[i]) values.delete(name)
     }
-    return new Map(outputs.map(({ name }) => [name, read(name)!]))
+    return (output) => read(output)!
+  }
+
+  /** @param inputs of the node, the last of which are what its bodies read of this graph */
+  #bodiesOf(
+    i: number,
+    inputs: readonly (Value | undefined)[],
+    allowance: Allowance,
+  ): ReadonlyMap<string, Body> | undefined {
+    if (this.#bodies[i].length === 0) return undefined
+    const node = this.#graph.nodes[i]
+    const all = [...node.bodies]
+    let at = inputs.length - all.reduce((sum, [, { captures }]) => sum + captures.length, 0)
+    return new Map(
+      all.map(([name, graph], k): [string, Body] => {
+        const captured = graph.captures.map((each) => [each, inputs[at++]!] as const)
+        const cost = Math.max(1, graph.nodes.length + graph.inputs.length + graph.outputs.length)
+        return [
+          name,
+          {
+            graph,
+            reserve: (times) => {
+              allowance.inBodies -= times * cost
+              if (allowance.inBodies >= 0) return
+              this.#fail(
+                'TooLarge',
+                `${placeOf(node)}: ${times} times a body of ${graph.nodes.length} nodes is more than the limit`,
+              )
+            },
+            run: (given) => {
+              const own = graph.inputs.map((input, j) => [input.name, given[j]] as const)
+              const read = this.#bodies[i][k].#run([...captured, ...own], allowance)
+              return graph.outputs.map((output) => read(output.name))
+            },
+          },
+        ]
+      }),
+    )
   }
 }
 
 /** The outputs of a node under their names. */
 function runNode(
   node: GraphNode,
-  call: { inputs: readonly (Value | undefined)[]; memory: Memory; memo?: Memo; fail: Fail },
+  call: {
+    inputs: readonly (Value | undefined)[]
+    memory: Memory
+    bodies?: ReadonlyMap<string, Body>
+    memo?: Memo
+    fail: Fail
+  },
 ): [name: string, value: Value][] {
   const { opset, attributes, outputs } = node
   const wanted = outputs.map((name) => name !== '')

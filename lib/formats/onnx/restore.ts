@@ -7,7 +7,7 @@ import { Sequential } from '../../layers/sequential.ts'
 import { configKey, configVersion, exportGraph } from './export.ts'
 import type { GraphWriter } from './export-graph.ts'
 import type { Fail } from './fail.ts'
-import { type ModelProto, modelType } from './schema.ts'
+import { type GraphProto, type ModelProto, modelType } from './schema.ts'
 import { isFloat, type Value } from './values.ts'
 
 /**
@@ -58,7 +58,7 @@ function build(
   }
   const weights = proto.graph!.initializer.map(({ name }) => constants.get(name))
   const elements = weights.reduce((sum, value) => sum + (value && isFloat(value) ? value.data.length : 0), 0)
-  const mostNodes = proto.graph!.node.length
+  const mostNodes = nodesOf(proto.graph!)
   try {
     const model = withoutInitialValues(() => layerFromConfig(config.model as LayerConfig), elements)
     const graphs = [true, false].map((optionalInputs) => exportGraph(model, { optionalInputs, mostNodes }))
@@ -66,6 +66,12 @@ function build(
   } catch (cause) {
     return fail('InvalidConfig', `its model cannot be built: ${(cause as Error).message}`, { cause })
   }
+}
+
+/** Those of bodies among them. */
+function nodesOf({ node }: GraphProto): number {
+  const inner = node.flatMap(({ attribute }) => attribute.map(({ g }) => (g ? nodesOf(g) : 0)))
+  return inner.reduce((sum, count) => sum + count, node.length)
 }
 
 /** Whether the file has the nodes, inputs, outputs and constants of this graph, and weights of its shapes. */

@@ -9,8 +9,9 @@ import type { Axis } from './axes.ts'
 import { type Chain, findChain } from './chain.ts'
 import type { Evaluator } from './evaluate.ts'
 import type { Fail } from './fail.ts'
-import { type Graph, type GraphValue, placeOf } from './graph.ts'
+import type { Graph, GraphValue } from './graph.ts'
 import { buildLayers } from './layers.ts'
+import { placeOf } from './node.ts'
 import { type ElementType, isFloat, Memory, permuted, type Value, type ValueArray } from './values.ts'
 
 /** Sizes for those that the caller chooses: different, so that each axis is known by its length. */
