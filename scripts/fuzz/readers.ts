@@ -353,13 +353,19 @@ function onnx(): Reader {
   ]
   const samples = [
     ...names.map((name) => sample(`interop/${name}.onnx`)),
-    ...['functions', 'lstm_everything', 'softmax_opset11', 'torchscript_argmax', 'dynamo_mean'].map((name) =>
-      sample(`onnx/${name}.onnx`),
-    ),
+    ...[
+      'functions',
+      'lstm_everything',
+      'softmax_opset11',
+      'torchscript_argmax',
+      'dynamo_mean',
+      'scan_axes',
+      'scan_function',
+      'scan_nested',
+      'scan_opset9',
+    ].map((name) => sample(`onnx/${name}.onnx`)),
     sample('interop/tagger_dynamo.onnx', 'interop/tagger_dynamo.onnx.data'),
-    ...madeHere()
-      .slice(0, 1)
-      .map((model) => new Map([['made.onnx', new Uint8Array(encodeOnnx(model))]])),
+    ...madeHere().map((model) => new Map([['made.onnx', new Uint8Array(encodeOnnx(model))]])),
   ]
   const parsed = new Map(samples.map((files) => [files, parseMessage(first(files))!]))
   for (const [files, message] of parsed)

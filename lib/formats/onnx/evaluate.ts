@@ -10,8 +10,12 @@ import { Memory, MemoryLimitError, type Value } from './values.ts'
 const foldingBytes = 2 ** 24
 const foldingElements = 2 ** 24
 
-/** Nodes, inputs and outputs of bodies, for each time that they run: some minutes. A run of a graph may have so many. */
-const mostInBodies = 2 ** 26
+/**
+ * What bodies may take in a run of the graph: their nodes, inputs and outputs, each time that they run. Steps of no elements and
+ * bodies in bodies could run for ever; so many, some seconds, may run for any input, and so many more for each element of it.
+ */
+const mostInBodies = 2 ** 22
+const mostForElement = 2 ** 10
 
 /** The graph with every node replaced by its value whose inputs are constants. */
 export function foldConstants(graph: Graph, fail: Fail): Graph {
@@ -81,7 +85,9 @@ export class Evaluator {
    * @returns the values of the outputs
    */
   run(feeds: ReadonlyMap<string, Value>, observe?: (name: string, value: Value) => void): Map<string, Value> {
-    const read = this.#run(feeds, { memory: new Memory(), inBodies: mostInBodies }, observe)
+    const elements = [...feeds.values()].reduce((sum, { data }) => sum + data.length, 0)
+    const allowance = { memory: new Memory(), inBodies: mostInBodies + mostForElement * elements }
+    const read = this.#run(feeds, allowance, observe)
     return new Map(this.#graph.outputs.map(({ name }) => [name, read(name)]))
   }
 
@@ -136,7 +142,7 @@ export class Evaluator {
               if (allowance.inBodies >= 0) return
               this.#fail(
                 'TooLarge',
-                `${placeOf(node)}: ${times} times a body of ${graph.nodes.length} nodes is more than the limit`,
+                `${placeOf(node)}: ${times} steps of a body of ${graph.nodes.length} nodes are more than inputs of this size may take`,
               )
             },
             run: (given) => {

@@ -109,6 +109,11 @@ export function opsetsOf(imports: readonly OperatorSetIdProto[], fail: Fail): Ma
 
 type Rename = (name: string) => string
 
+/** A message with other values in places. A copy would lose those left out in the file, which a message has of its type. */
+function changed<Message extends object>(message: Message, values: Partial<Message>): Message {
+  return Object.assign(Object.create(message), values)
+}
+
 /** The function's nodes, with the call's names and attributes in place of its own. */
 function bodyOf(
   called: FunctionProto,
@@ -124,25 +129,24 @@ function bodyOf(
   const given = new Map<string, AttributeProto>()
   for (const each of [...called.attributeProto, ...call.proto.attribute]) given.set(each.name, each)
   const resolve = (attribute: AttributeProto, rename: Rename): AttributeProto[] => {
-    if (attribute.g) return [{ ...attribute, g: renamed(attribute.g, rename) }]
+    if (attribute.g) return [changed(attribute, { g: renamed(attribute.g, rename) })]
     if (!attribute.refAttrName) return [attribute]
     const actual = given.get(attribute.refAttrName)
-    return actual ? [{ ...actual, name: attribute.name }] : []
+    return actual ? [changed(actual, { name: attribute.name })] : []
   }
   /** Names that a graph defines stay what they are in it. */
   const renamed = (graph: GraphProto, outer: Rename): GraphProto => {
     const own = new Set([...graph.input, ...graph.initializer].map(({ name }) => name))
     for (const { output } of graph.node) for (const name of output) own.add(name)
     const rename: Rename = (name) => (own.has(name) ? name : outer(name))
-    return {
-      ...graph,
-      node: graph.node.map((node) => ({
-        ...node,
-        input: node.input.map(rename),
-        attribute: node.attribute.flatMap((each) => resolve(each, rename)),
-      })),
-      output: graph.output.map((each) => ({ ...each, name: rename(each.name) })),
-    }
+    const node = graph.node.map((each) =>
+      changed(each, {
+        input: each.input.map(rename),
+        attribute: each.attribute.flatMap((attribute) => resolve(attribute, rename)),
+      }),
+    )
+    const output = graph.output.map((each) => changed(each, { name: rename(each.name) }))
+    return changed(graph, { node, output })
   }
   const opsets = opsetsOf(called.opsetImport, fail)
   return called.node.map((node) => ({

@@ -42,8 +42,10 @@ const inputsMayHaveDefaults = 4
 export function buildGraph(model: ModelProto, decode: (tensor: TensorProto) => Value, fail: Fail): Graph {
   if (!model.graph) return fail('InvalidGraph', 'it holds no graph')
   const isOld = safeInteger(model.irVersion, 'ir_version', fail) < inputsMayHaveDefaults
-  const output = model.graph.output.filter(({ name }) => name !== '')
-  const whole = inlineFunctions(model, { ...model.graph, output }, fail)
+  const { node, initializer, sparseInitializer, input, name } = model.graph
+  const output = model.graph.output.filter((each) => each.name !== '')
+  const proto = { name, node, initializer, sparseInitializer, input, output }
+  const whole = inlineFunctions(model, proto, fail)
   const { free, ...graph } = resolve(whole, readValueInfo, { isOld, decode, fail })
   for (const [name, reader] of free)
     fail('InvalidGraph', `${reader} reads ${JSON.stringify(name)}, which nothing defines`)
