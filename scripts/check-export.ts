@@ -18,7 +18,7 @@ const counts = { passed: 0, failed: 0 }
 
 async function main(): Promise<void> {
   const runtime = loadRuntime()
-  for (const each of exportCases.filter(({ isFloat64 }) => !isFloat64)) {
+  for (const each of exportCases.filter(({ isWithoutRuntime }) => !isWithoutRuntime)) {
     const name = `onnxruntime-node: ${each.name}`
     try {
       report({ name, error: await checkOnnx(runtime, each) })

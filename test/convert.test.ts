@@ -147,7 +147,7 @@ describe('convert', () => {
   it('writes nothing for a model that the other format has nothing for, and leaves what is there', async () => {
     const model = new Sequential([new LSTM({ inputSize: 2, hiddenSize: 3, layerNorm: true })])
     await save(model, at('odd.safetensors'))
-    for (const ending of ['pytorch.safetensors', 'keras', 'weights.h5', 'tfjs', 'onnx']) {
+    for (const ending of ['pytorch.safetensors', 'keras', 'weights.h5', 'tfjs']) {
       const path = at(`kept.${ending}`)
       const before = readdirSync(folder)
       await expect(convert(at('odd.safetensors'), path)).rejects.toMatchObject({ name: 'FileFormatError' })
@@ -158,6 +158,15 @@ describe('convert', () => {
       expect(readFileSync(path, 'utf8')).toBe('as it was')
       rmSync(path)
     }
+  })
+
+  it('writes what only ONNX has among the other formats, and has it back', async () => {
+    const layers = [new LSTM({ inputSize: 2, hiddenSize: 3, layerNorm: true, projectionSize: 2, seed: 3 })]
+    await save(new Sequential(layers), at('scanned.own.safetensors'))
+    await convert(at('scanned.own.safetensors'), at('scanned.onnx'))
+    await convert(at('scanned.onnx'), at('scanned.safetensors'))
+    const back = (await load(at('scanned.safetensors'))) as Sequential
+    expect(difference(back, { layers, x: features(3, 4, 2) })).toBe(0)
   })
 
   it('fills .weights.h5 into the layers of a specification', async () => {

@@ -33,7 +33,7 @@ describe.each(exportCases)('$name', (each) => {
   ])('gives what forward gives for a batch of %i and %i steps', (B, T) => {
     const x = makeInput(each, B, T)
     const lengths = Int32Array.from({ length: B }, (_, b) => T - 6 * b)
-    const states = makeStates(graph.inputs, B, x)
+    const states = makeStates(graph.inputs, B)
     const isWithLengths = graph.inputs.some(({ name }) => name === 'lengths')
     expect(isWithLengths && each.isWithoutLengths).toBeFalsy()
     expectSame(x, {})

@@ -20,6 +20,7 @@ import {
 import type { ExportCase } from './case.ts'
 import { conv, head, lstm, stack } from './layers.ts'
 import { lstmCases } from './lstm-cases.ts'
+import { scanCases } from './scan-cases.ts'
 
 const kinds: readonly ActivationKind[] = [
   'linear',
@@ -59,7 +60,13 @@ export const exportCases: readonly ExportCase[] = [
     make: () => lstm({ numLayers: 2, dropout: 0.5, recurrentDropout: 0.3 }),
     features: 3,
   },
-  { name: 'float64', make: () => stack(lstm({ dataType: 'float64' })), features: 3, isFloat64: true },
+  {
+    name: 'float64',
+    make: () => stack(lstm({ dataType: 'float64' })),
+    features: 3,
+    isFloat64: true,
+    isWithoutRuntime: true,
+  },
   {
     name: 'a forecaster',
     make: () => stack(lstm({ numLayers: 2 }), new LastStep(), new Dropout(), head(4)),
@@ -207,4 +214,5 @@ export const exportCases: readonly ExportCase[] = [
     features: 2,
   },
   ...lstmCases,
+  ...scanCases,
 ]

@@ -62,10 +62,10 @@ export async function checkOnnx(runtime: Runtime, each: ExportCase): Promise<num
     for (const [B, T] of sizes) {
       const x = makeInput(each, B, T)
       const fed = [
-        { lengths: Int32Array.from({ length: B }, (_, b) => T - 6 * b), states: makeStates(inputs, B, x) },
+        { lengths: Int32Array.from({ length: B }, (_, b) => T - 6 * b), states: makeStates(inputs, B) },
       ]
       if (optionalInputs) fed.splice(0, 1, {} as (typeof fed)[0])
-      else fed.push({ lengths: new Int32Array(B).with(B - 1, T), states: makeStates(inputs, B, x) })
+      else fed.push({ lengths: new Int32Array(B).with(B - 1, T), states: makeStates(inputs, B) })
       for (const options of fed) {
         const hasLengths = inputs.some(({ name }) => name === 'lengths')
         const given = hasLengths ? options : { ...options, lengths: undefined }
@@ -128,7 +128,8 @@ function toRuntime(
   { array, shape }: Tensor,
   integers: 'int32' | 'int64' | 'float32',
 ): RuntimeTensor {
-  if (!(array instanceof Int32Array)) return new runtime.Tensor('float32', array, shape)
+  if (array instanceof Float64Array) return new runtime.Tensor('float64', array, shape)
+  if (array instanceof Float32Array) return new runtime.Tensor('float32', array, shape)
   return new runtime.Tensor(integers, integers === 'int64' ? BigInt64Array.from(array, BigInt) : array, shape)
 }
 

@@ -48,6 +48,7 @@ function changes(): Pick<Reader, 'samples' | 'mutate'> {
     ...['functions', 'lstm_everything', 'softmax_opset11', 'torchscript_argmax', 'dynamo_mean'].map((name) =>
       sample(`onnx/${name}.onnx`),
     ),
+    ...['axes', 'function', 'nested', 'opset9'].map((name) => sample(`onnx/scan_${name}.onnx`)),
     sample('interop/tagger_dynamo.onnx', 'interop/tagger_dynamo.onnx.data'),
     ...[
       ...madeHere()

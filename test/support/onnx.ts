@@ -11,6 +11,7 @@ export type Attribute =
   | { floats: readonly number[] }
   | { strings: readonly string[] }
   | { tensor: object }
+  | { graph: object }
 
 export interface GraphOptions {
   nodes: readonly object[]
@@ -69,7 +70,18 @@ function attributeOf(given: Attribute): object {
   if ('float' in given) return { type: attributeTypes.float, f: given.float }
   if ('floats' in given) return { type: attributeTypes.floats, floats: given.floats }
   if ('strings' in given) return { type: attributeTypes.strings, strings: given.strings.map(text) }
+  if ('graph' in given) return { type: attributeTypes.graph, g: given.graph }
   return { type: attributeTypes.tensor, t: (given as { tensor: object }).tensor }
+}
+
+/** A graph for an attribute, of inputs and outputs whose types are left open, or of those given. */
+export function body(
+  inputs: readonly (string | object)[],
+  nodes: readonly object[],
+  outputs: readonly (string | object)[],
+): { graph: object } {
+  const named = (each: string | object) => (typeof each === 'string' ? { name: each } : each)
+  return { graph: { name: 'body', node: nodes, input: inputs.map(named), output: outputs.map(named) } }
 }
 
 /** An input or output; a size may be a name. */

@@ -1,6 +1,7 @@
 /** The chain of nodes from an input to the first output, where a graph is one; what feeds states and lengths is not on it. */
 import type { Fail } from './fail.ts'
-import { type Graph, type GraphNode, placeOf } from './graph.ts'
+import type { Graph } from './graph.ts'
+import { type GraphNode, placeOf } from './node.ts'
 import type { Value } from './values.ts'
 
 export interface Link {

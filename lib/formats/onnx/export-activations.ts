@@ -1,8 +1,9 @@
-/** The functions of Activation, where an operator set of version 17 has none made of others. */
-import type { Activation, ActivationKind } from '../../layers/activation.ts'
+/** The functions of Activation and of LSTMs, where an operator set of version 17 has none made of others. */
+import type { ActivationName } from '../../kernels/contract.ts'
+import type { ActivationKind, ActivationNumbers } from '../../layers/activation.ts'
 import type { GraphWriter } from './export-graph.ts'
 
-type Emit = (graph: GraphWriter, x: string, numbers: Activation['numbers']) => string
+type Emit = (graph: GraphWriter, x: string, numbers: Readonly<ActivationNumbers>) => string
 
 const unary =
   (opType: string): Emit =>
@@ -13,7 +14,7 @@ const softmax =
   (graph, x) =>
     graph.add(opType, [x], { axis: -1 })
 
-const emitters: Record<ActivationKind, Emit> = {
+const emitters: Record<ActivationKind | ActivationName, Emit> = {
   linear: (_, x) => x,
   relu: unary('Relu'),
   relu6: (graph, x) => graph.add('Clip', [x, graph.scalar('float', 0), graph.scalar('float', 6)]),
@@ -36,12 +37,25 @@ const emitters: Record<ActivationKind, Emit> = {
     const inner = graph.add('Add', [x, times(graph, cube, 0.044715)])
     return halfOfOneMore(graph, x, graph.add('Tanh', [times(graph, inner, Math.sqrt(2 / Math.PI))]))
   },
+  affine: (graph, x, { alpha, beta }) =>
+    graph.add('Add', [times(graph, x, alpha!), graph.scalar('float', beta!)]),
+  scaledTanh: (graph, x, { alpha, beta }) =>
+    times(graph, graph.add('Tanh', [times(graph, x, beta!)]), alpha!),
+  // The operator ThresholdedRelu is 0 at alpha itself.
+  thresholdedRelu(graph, x, { alpha }) {
+    const isBelow = graph.add('Less', [x, graph.scalar('float', alpha!)])
+    return graph.add('Where', [isBelow, graph.scalar('float', 0), x])
+  },
   softmax: softmax('Softmax'),
   logSoftmax: softmax('LogSoftmax'),
 }
 
 /** @returns the name of f(x) */
-export function emitActivation({ kind, numbers }: Activation, x: string, graph: GraphWriter): string {
+export function emitActivation(
+  { kind, numbers }: { kind: ActivationKind | ActivationName; numbers: Readonly<ActivationNumbers> },
+  x: string,
+  graph: GraphWriter,
+): string {
   return emitters[kind](graph, x, numbers)
 }
 

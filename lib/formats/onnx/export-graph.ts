@@ -35,8 +35,21 @@ export type Attribute =
   | { float: number }
   | { floats: readonly number[] }
   | Strings
+  | Body
 type Strings = { strings: readonly string[] }
-type Type = 'float' | 'int32' | 'int64'
+type Type = 'float' | 'int32' | 'int64' | 'bool'
+
+/** A graph inside a graph, which a node runs. */
+export interface Body {
+  readonly graph: object
+}
+
+/** A value that goes into a body or comes out of it. */
+export interface BodyValue {
+  readonly name: string
+  readonly type?: Type
+  readonly shape: readonly Dim[]
+}
 
 /** A tensor as the parts of parameters that lie in it one after the other. */
 export interface Weight {
@@ -49,11 +62,12 @@ export class GraphWriter {
   /** Whether inputs beside x have defaults. */
   readonly optionalInputs: boolean
   readonly weights = new Map<string, Weight>()
-  readonly nodes: object[] = []
   readonly inputs: { readonly name: string }[] = []
   readonly outputs: object[] = []
   readonly #constants = new Map<string, object>()
   readonly #mostNodes: number
+  #nodes: object[] = []
+  #count = 0
   #scope = ''
 
   constructor(
@@ -63,6 +77,11 @@ export class GraphWriter {
     this.dataType = dataType
     this.optionalInputs = optionalInputs
     this.#mostNodes = mostNodes
+  }
+
+  /** Those of bodies not among them. */
+  get nodes(): readonly object[] {
+    return this.#nodes
   }
 
   /** What is not a weight. */
@@ -91,13 +110,34 @@ export class GraphWriter {
     attributes: Readonly<Record<string, Attribute>>,
     count: number,
   ): string[] {
-    const name = `${this.#scope}/${opType}_${this.nodes.length}`
+    const name = `${this.#scope}/${opType}_${this.#nodes.length}`
     const output = Array.from({ length: count }, (_, i) => (count === 1 ? name : `${name}:${i}`))
     const attribute = Object.entries(attributes).map(([key, value]) => ({ name: key, ...attributeOf(value) }))
-    if (this.nodes.length >= this.#mostNodes)
+    if (this.#count >= this.#mostNodes)
       throw new RangeError(`the graph has more nodes than ${this.#mostNodes}`)
-    this.nodes.push({ name, opType, input: inputs, output, attribute })
+    this.#count++
+    this.#nodes.push({ name, opType, input: inputs, output, attribute })
     return output
+  }
+
+  /**
+   * A graph for the attribute of the node that is added next. Its nodes may read all that is in this graph; their weights and
+   * constants are this graph's.
+   *
+   * @param build adds the nodes; given the names of the inputs, returns the outputs, which must be made by these nodes
+   */
+  body(inputs: readonly BodyValue[], build: (...names: string[]) => readonly BodyValue[]): Body {
+    const [outer, scope] = [this.#nodes, this.#scope]
+    this.#scope = `${scope}/body_${outer.length}`
+    this.#nodes = []
+    const info = ({ name, type = 'float', shape }: BodyValue) =>
+      valueInfo(name, this.#elementType(type), shape)
+    const given = inputs.map((each) => ({ ...each, name: `${this.#scope}/${each.name}` }))
+    const output = build(...given.map(({ name }) => name)).map(info)
+    const graph = { node: this.#nodes, name: this.#scope, input: given.map(info), output }
+    this.#nodes = outer
+    this.#scope = scope
+    return { graph }
   }
 
   weight(name: string, weight: Weight): string {
@@ -126,7 +166,8 @@ export class GraphWriter {
 
   /** Gives a value its name outside. */
   output(name: string, from: string, shape: readonly Dim[]): void {
-    this.nodes.push({ name: `${name}/Identity`, opType: 'Identity', input: [from], output: [name] })
+    this.#count++
+    this.#nodes.push({ name: `${name}/Identity`, opType: 'Identity', input: [from], output: [name] })
     this.outputs.push(valueInfo(name, this.#elementType('float'), shape))
   }
 
@@ -163,6 +204,7 @@ function attributeOf(value: Attribute): object {
   if ('floats' in value) return { type: attributeTypes.floats, floats: value.floats }
   if ('strings' in value)
     return { type: attributeTypes.strings, strings: value.strings.map((s) => Buffer.from(s)) }
+  if ('graph' in value) return { type: attributeTypes.graph, g: value.graph }
   return { type: attributeTypes.ints, ints: value }
 }
 

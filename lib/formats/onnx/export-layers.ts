@@ -8,6 +8,7 @@ import type { TimeDistributed } from '../../layers/steps.ts'
 import { emitActivation } from './export-activations.ts'
 import { cannotExport, type Dim, type Flow, type Place } from './export-graph.ts'
 import { emitLSTM, emitLSTMCell } from './export-lstm.ts'
+import { emitNormalization } from './export-normalization.ts'
 import { countUp, keptSteps, lengthOf, stepBefore } from './export-steps.ts'
 import { emitConv1d, emitGlobalPool1d, emitPool1d } from './export-windows.ts'
 
@@ -84,9 +85,8 @@ function emitLinear(layer: Layer, flow: Flow, place: Place): Flow {
 }
 
 function emitLayerNorm(layer: Layer, flow: Flow, place: Place): Flow {
-  const epsilon = { float: layer.config().eps as number }
-  const inputs = [flow.name, ...weightsOf(layer, place)]
-  return { ...flow, name: place.graph.add('LayerNormalization', inputs, { axis: -1, epsilon }) }
+  const inputs = [flow.name, ...weightsOf(layer, place)] as const
+  return { ...flow, name: emitNormalization(place.graph, inputs, layer.config().eps as number) }
 }
 
 function emitEmbedding(layer: Layer, flow: Flow, place: Place): Flow {

@@ -1,26 +1,23 @@
-/** The options of an LSTM as attributes of the operator, and those that it has not. */
-import { describe } from '../../errors.ts'
-import type { Layer, LayerConfig } from '../../layers/layer.ts'
+/** The options of an LSTM as attributes of the operator, and whether it has them all. */
+
+import type { ActivationName } from '../../kernels/contract.ts'
+import type { LayerConfig } from '../../layers/layer.ts'
 import type { CompleteOptions } from '../../layers/lstm-options.ts'
 import type { CompleteCellOptions } from '../../layers/lstm-parameters.ts'
 import type { LstmActivationOption } from '../../operations/lstm-variant.ts'
-import { type Attribute, cannotExport, type Place } from './export-graph.ts'
+import type { Attribute } from './export-graph.ts'
 
 /** Of an LSTM, or of an LSTMCell, which has but the cell's. */
 export type LSTMConfig = LayerConfig & CompleteCellOptions & Partial<CompleteOptions>
 
-const unknown = ['projectionSize', 'layerNorm', 'zoneoutHidden', 'zoneoutCell'] as const
+const own = ['projectionSize', 'layerNorm', 'zoneoutHidden', 'zoneoutCell'] as const
 
-/** @throws {FileFormatError} for an option that the operator has nothing for */
-export function requireOperator(layer: Layer, options: LSTMConfig, place: Place): void {
-  const odd = unknown.find((name) => options[name])
-  if (odd) cannotExport(place, layer, `its operator LSTM has no ${odd}, got ${describe(options[odd])}`)
-  for (const name of activationNames) {
-    const { kind } = activationOf(options[name])
-    if (kind in functions) continue
-    const known = Object.keys(functions).join(', ')
-    cannotExport(place, layer, `its operator LSTM has no function ${kind} (${name}); it has ${known}`)
-  }
+/** Whether the operator LSTM has all that the options ask for. */
+export function hasOperator(options: LSTMConfig): boolean {
+  return (
+    own.every((name) => !options[name]) &&
+    activationNames.every((name) => activationOf(options[name]).kind in functions)
+  )
 }
 
 const activationNames = ['gateActivation', 'cellActivation', 'outputActivation'] as const
@@ -42,15 +39,24 @@ const functions: Record<string, readonly [name: string, ...numbers: ('alpha' | '
   linear: ['Affine', 'alpha', 'beta'],
 }
 
-function activationOf(option: LstmActivationOption): { kind: string; alpha?: number; beta?: number } {
-  const whole = typeof option === 'string' ? { kind: option } : option
+export function activationOf(option: LstmActivationOption): {
+  kind: ActivationName
+  alpha?: number
+  beta?: number
+} {
+  return typeof option === 'string' ? { kind: option } : option
+}
+
+/** The operator's linear function is an affine one. */
+function asOperators(option: LstmActivationOption): ReturnType<typeof activationOf> {
+  const whole = activationOf(option)
   return whole.kind === 'linear' ? { kind: 'linear', alpha: 1, beta: 0 } : whole
 }
 
 /** The attributes of a cell, where it is not the standard one. */
 export function variantOf(options: LSTMConfig): Readonly<Record<string, Attribute>> {
   const attributes: Record<string, Attribute> = {}
-  const given = activationNames.map((name) => activationOf(options[name]))
+  const given = activationNames.map((name) => asOperators(options[name]))
   if (given.some(({ kind }, i) => kind !== standard[activationNames[i]])) {
     const all = options.bidirectional ? [...given, ...given] : given
     attributes.activations = { strings: all.map(({ kind }) => functions[kind][0]) }

@@ -48,14 +48,15 @@ export interface SaveOnnxOptions extends EncodeOnnxOptions {
  * The input `x` is [B, T, I], or int64 [B, T] for a model that begins with an Embedding, or [B, I] where no layer has
  * an axis of steps; the output is `y`. Optional inputs are `lengths`, int32 [B], in which a negative number stands for T, and
  * for each LSTM the states `PATH.h0` and `PATH.c0`, [L·D, B, H], where PATH is that of its parameters; its new states are
- * the outputs `PATH.hn` and `PATH.cn`. What `forward` computes in evaluation mode with these is what the graph computes.
+ * the outputs `PATH.hn` and `PATH.cn`, h of width R where a projection makes it R. An LSTM is the operator of that name, or,
+ * where this has not what the options ask for (projection, layer normalisation, zoneout, some functions), a Scan for each
+ * layer and direction. What `forward` computes in evaluation mode with these is what the graph computes.
  *
  * The configuration of the model travels in the metadata, so that `loadOnnx(path).toModel()` has its layers, options and
  * weights, bit for bit.
  *
- * @throws {FileFormatError} UnsupportedLayer for a layer or an option that ONNX has nothing for: LSTMs with a projection, layer
- *   normalisation, zoneout, or a function that the operator does not know; TooLarge with `external: false`; the system's
- *   code if the file cannot be written
+ * @throws {FileFormatError} UnsupportedLayer for a layer that is none of the package's; TooLarge with `external: false`; the
+ *   system's code if the file cannot be written
  * @throws {TypeError} if the model is none of the package's layers, or an option is unknown
  */
 export async function saveOnnx(model: Model, path: string, options: SaveOnnxOptions = {}): Promise<void> {

@@ -3,7 +3,7 @@ import { realpath } from 'node:fs/promises'
 import { dirname, join, posix, relative, sep, win32 } from 'node:path'
 import { openFile } from '../files.ts'
 import type { Fail } from './fail.ts'
-import type { ModelProto, NodeProto, TensorProto } from './schema.ts'
+import type { GraphProto, ModelProto, NodeProto, TensorProto } from './schema.ts'
 import type { External } from './tensors.ts'
 
 /** The files that a model's tensors lie in, each checked to be a path inside the model's own folder. */
@@ -15,9 +15,22 @@ export function externalLocations(model: ModelProto, fail: Fail): Set<string> {
 }
 
 function* tensorsOf(model: ModelProto): Iterable<TensorProto> {
-  yield* model.graph?.initializer ?? []
-  const nodes: NodeProto[] = [...(model.graph?.node ?? []), ...model.functions.flatMap(({ node }) => node)]
-  for (const { attribute } of nodes) for (const { t } of attribute) if (t) yield t
+  if (model.graph) yield* tensorsOfGraph(model.graph)
+  for (const { node } of model.functions) yield* tensorsOfNodes(node)
+}
+
+function* tensorsOfGraph({ initializer, node }: GraphProto): Iterable<TensorProto> {
+  yield* initializer
+  yield* tensorsOfNodes(node)
+}
+
+function* tensorsOfNodes(nodes: readonly NodeProto[]): Iterable<TensorProto> {
+  for (const { attribute } of nodes) {
+    for (const { t, g } of attribute) {
+      if (t) yield t
+      if (g) yield* tensorsOfGraph(g)
+    }
+  }
 }
 
 function entryOf(tensor: TensorProto, key: string): string | undefined {

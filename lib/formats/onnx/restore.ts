@@ -8,7 +8,7 @@ import { configKey, configVersion, exportGraph } from './export.ts'
 import type { GraphWriter } from './export-graph.ts'
 import type { Fail } from './fail.ts'
 import type { Extent } from './probe.ts'
-import { type ModelProto, modelType } from './schema.ts'
+import { type GraphProto, type ModelProto, modelType } from './schema.ts'
 import { mostParameters } from './stack.ts'
 import type { Value } from './values.ts'
 
@@ -57,7 +57,7 @@ function build(
       `expected ${configKey} of version ${configVersion}, got ${describe(config?.version)}; a newer lstm-native may have written it`,
     )
   }
-  const mostNodes = proto.graph!.node.length
+  const mostNodes = nodesOf(proto.graph!)
   try {
     const model = withoutInitialValues(
       () => layerFromConfig(config.model as LayerConfig),
@@ -68,6 +68,12 @@ function build(
   } catch (cause) {
     return fail('InvalidConfig', `its model cannot be built: ${(cause as Error).message}`, { cause })
   }
+}
+
+/** Those of bodies among them. */
+function nodesOf({ node }: GraphProto): number {
+  const inner = node.flatMap(({ attribute }) => attribute.map(({ g }) => (g ? nodesOf(g) : 0)))
+  return inner.reduce((sum, count) => sum + count, node.length)
 }
 
 /** Whether the file has the nodes, inputs, outputs and constants of this graph, and weights of its shapes. */

@@ -56,6 +56,7 @@ export interface AttributeProto {
   i: Int64
   s: Uint8Array
   t?: TensorProto | null
+  g?: GraphProto | null
   floats: number[]
   ints: Int64[]
   strings: Uint8Array[]
@@ -164,6 +165,7 @@ const messages: Record<string, Record<string, Field>> = {
     i: [3, 'int64'],
     s: [4, 'bytes'],
     t: [5, 'Tensor'],
+    g: [6, 'Graph'],
     floats: [7, 'float', 'repeated'],
     ints: [8, 'int64', 'repeated'],
     strings: [9, 'bytes', 'repeated'],

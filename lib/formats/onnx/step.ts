@@ -4,7 +4,7 @@ import type { Parameter } from '../../tensor.ts'
 import type { Axis } from './axes.ts'
 import type { Link } from './chain.ts'
 import type { Fail } from './fail.ts'
-import { placeOf } from './graph.ts'
+import { placeOf } from './node.ts'
 import { Call } from './operators/operator.ts'
 import { isFloat, type Memory, type Value } from './values.ts'
 

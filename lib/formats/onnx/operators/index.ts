@@ -8,6 +8,7 @@ import type { Operator } from './operator.ts'
 import { paddingOperators } from './padding.ts'
 import { reductionOperators } from './reductions.ts'
 import { runningOperators } from './running.ts'
+import { scanOperator } from './scan.ts'
 import { selectionOperators } from './selection.ts'
 import { shapeOperators } from './shapes.ts'
 
@@ -26,5 +27,6 @@ export const operators: ReadonlyMap<string, Operator> = new Map(
     ...selectionOperators,
     ...shapeOperators,
     LSTM: lstmOperator,
+    Scan: scanOperator,
   }),
 )

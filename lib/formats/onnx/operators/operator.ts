@@ -1,9 +1,10 @@
 /** What an operator of a graph is, and what it is given when a node runs. */
 
 import type { FloatArray } from '../../../kernels/contract.ts'
+import type { BodyGraph } from '../graph.ts'
 import { type ElementType, isFloat, type Memory, requireRank, type Value } from '../values.ts'
 
-export type AttributeKind = 'float' | 'int' | 'string' | 'tensor' | 'floats' | 'ints' | 'strings'
+export type AttributeKind = 'float' | 'int' | 'string' | 'tensor' | 'graph' | 'floats' | 'ints' | 'strings'
 export type AttributeValue = number | string | Value | readonly number[] | readonly string[]
 
 export interface Operator {
@@ -13,8 +14,30 @@ export interface Operator {
   readonly attributes?: Readonly<Record<string, AttributeKind>>
   /** Worth doing once while loading, where the inputs are constants. Default true. */
   readonly foldable?: boolean
+  /** The first opset in which it is what it is here; default 1. */
+  readonly since?: number
+  /** What can be told when the model is loaded. @throws {RangeError | TypeError} if the node is wrong */
+  check?(node: Shell): void
   /** The outputs, as many as are wanted or more. @throws {RangeError | TypeError} if the inputs do not fit */
   run(call: Call): Value | readonly (Value | undefined)[]
+}
+
+/** A node without values. */
+export interface Shell {
+  /** Without what its bodies read of the graph around them. */
+  readonly inputs: number
+  readonly outputs: number
+  readonly attributes: ReadonlyMap<string, AttributeValue>
+  readonly bodies: ReadonlyMap<string, BodyGraph>
+}
+
+/** A graph among a node's attributes, at the moment the node runs. */
+export interface Body {
+  readonly graph: BodyGraph
+  /** Before the first of so many runs. @throws {FileFormatError} TooLarge if they are more than a graph may have in all */
+  reserve(times: number): void
+  /** @returns the outputs for these inputs */
+  run(inputs: readonly Value[]): Value[]
 }
 
 /** A node at the moment it runs. */
@@ -25,6 +48,7 @@ export class Call {
   readonly wanted: readonly boolean[]
   readonly memory: Memory
   readonly #attributes: ReadonlyMap<string, AttributeValue>
+  readonly #bodies: ReadonlyMap<string, Body>
   readonly #memo: Memo | undefined
 
   constructor(call: {
@@ -33,6 +57,7 @@ export class Call {
     wanted: readonly boolean[]
     memory: Memory
     attributes: ReadonlyMap<string, AttributeValue>
+    bodies?: ReadonlyMap<string, Body>
     memo?: Memo
   }) {
     this.inputs = call.inputs
@@ -40,6 +65,7 @@ export class Call {
     this.wanted = call.wanted
     this.memory = call.memory
     this.#attributes = call.attributes
+    this.#bodies = call.bodies ?? new Map()
     this.#memo = call.memo
   }
 
@@ -94,6 +120,13 @@ export class Call {
 
   tensor(name: string): Value | undefined {
     return this.#attributes.get(name) as Value | undefined
+  }
+
+  /** A graph that must be there. */
+  body(name: string): Body {
+    const body = this.#bodies.get(name)
+    if (body) return body
+    throw new TypeError(`the graph ${name} is missing`)
   }
 
   /** A new value filled by `fill`. */
