@@ -2,8 +2,8 @@
  * Where the states of sequences live between two requests of the sequence extension (`sequence_id`, `sequence_start`,
  * `sequence_end`): `local.ts` keeps them in this process, `redis.ts` in Redis, where replicas share them. What all stores
  * promise: steps of a sequence happen one after another, in the order in which a process received them; a step that fails
- * has not changed the state; and a step whose `requestId` is that of the last applied step is answered with the stored
- * response instead of being applied again.
+ * has not changed the state, but for a `StateUnavailableError` whose outcome is unknown; and a step whose `requestId` is that of
+ * the last applied step is answered with the stored response instead of being applied again.
  */
 import type { Tensor } from '../../tensor.ts'
 
@@ -38,10 +38,10 @@ export interface SequenceBatcher {
 export interface SequenceModel {
   /** Sequences of different names never meet: `sunspots`, or `sunspots/versions/2` where a version is asked for. */
   readonly name: string
-  /** Of the weights, `fingerprintOf(model)`: whether two replicas, or two loads, hold the same. */
+  /** Of the weights, by `identityOf`: whether two replicas, or two loads, hold the same. */
   readonly fingerprint: string
-  /** Floats of a sequence's state. A reload whose states have another size ends the sequences. */
-  readonly stateSize: number
+  /** By `identityOf`. Sequences go on after a reload if it is the same, else they must be started anew. */
+  readonly stateLayout: string
   readonly batcher: SequenceBatcher
 }
 
@@ -135,7 +135,7 @@ export class SequenceLimitError extends SequenceError {
 
 /**
  * The step does not follow the last one applied: its `sequence_step` is another, its id was applied earlier than last, others
- * kept winning the race for the sequence, or the state was made by a model of another state size.
+ * kept winning the race for the sequence, or the state was made by a model whose states are laid out differently.
  */
 export class SequenceConflictError extends SequenceError {
   override readonly name = 'SequenceConflictError'

@@ -1,0 +1,55 @@
+/** What every store checks before a step, in the same words. */
+import {
+  SequenceConflictError,
+  type SequenceModel,
+  SequenceNotFoundError,
+  type SequenceStatistics,
+  type StepRequest,
+} from './store.ts'
+
+/** What a store knows of a sequence that is alive. */
+export interface Progress {
+  /** Applied since the start. */
+  steps: number
+  stateLayout: string
+}
+
+const longestId = 512
+
+/** @throws {RangeError} if the id is empty or too long to be a key */
+export function requireSequenceId({ sequenceId }: StepRequest): void {
+  const length = Buffer.byteLength(sequenceId)
+  if (length > 0 && length <= longestId) return
+  throw new RangeError(`sequence_id: expected 1 to ${longestId} bytes of UTF-8, got ${length}`)
+}
+
+/**
+ * @param progress of the sequence; undefined where none is alive
+ * @throws {SequenceNotFoundError | SequenceConflictError} if the step cannot follow it
+ */
+export function requireNext(request: StepRequest, progress: Progress | undefined): void {
+  const { model, sequenceId, start, step } = request
+  const place = `sequence ${sequenceId} of ${model.name}`
+  const applied = start ? 0 : progress?.steps
+  if (applied === undefined) {
+    throw new SequenceNotFoundError(
+      `${place}: there is none under this id. It was never started, has ended or was idle for too long; ` +
+        'send its first step with sequence_start: true',
+    )
+  }
+  if (step !== undefined && step !== applied) {
+    throw new SequenceConflictError(`${place}: expected sequence_step ${applied}, got ${step}`)
+  }
+  if (!start && progress!.stateLayout !== model.stateLayout) throw otherLayout(place, progress!, model)
+}
+
+function otherLayout(place: string, { stateLayout }: Progress, model: SequenceModel): SequenceConflictError {
+  return new SequenceConflictError(
+    `${place}: its state was made by a model with states ${stateLayout}, the one now loaded has ${model.stateLayout}; ` +
+      'start it anew with sequence_start: true',
+  )
+}
+
+export function newStatistics(): SequenceStatistics {
+  return { steps: 0, replays: 0, evicted: 0, races: 0, reloads: 0 }
+}
