@@ -2,7 +2,14 @@
 
 export { BackendError, FileFormatError, NonFiniteLossError } from './errors.ts'
 export { load, readMetadata, save } from './formats/checkpoint.ts'
-export { compile, type Plan, type PredictOptions } from './inference/plan.ts'
+export {
+  attach,
+  compile,
+  type Plan,
+  type PredictOptions,
+  type PredictSyncOptions,
+  type SharedPlan,
+} from './inference/plan.ts'
 export {
   type BackendName,
   type BackendReport,

@@ -272,6 +272,9 @@ struct LstmArgs : LstmShape {
   bool varied;                  // whether the cell is not the standard one
   LstmVariant variant;          // only then
   const std::int32_t* lengths;  // null: every sequence has T steps
+  // Inference: sequence b begins at row offsets[b] of x and y, whose rows are time strides apart, and no
+  // room is left behind it; null: at row b of batch strides.
+  const std::int32_t* offsets;
   LstmWeights<const float> weights;
   const float* packed;  // what lstm_pack made for this pass, read in place of the matrices; or null
   const float* x;

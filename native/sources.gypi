@@ -3,6 +3,7 @@
     "kernel_sources": [
       "native/denormals.cc",
       "native/dispatch.cc",
+      "native/executor.cc",
       "native/gemm/openblas.cc",
       "native/plan/plan.cc",
       "native/plan/steps.cc",
@@ -19,6 +20,8 @@
       "native/addon/elementwise.cc",
       "native/addon/lstm.cc",
       "native/addon/plan.cc",
+      "native/addon/plan_async.cc",
+      "native/addon/plan_call.cc",
       "native/addon/windows.cc"
     ]
   }

@@ -60,7 +60,10 @@ export interface PlanConv1d extends WindowOptions {
   bias?: FloatArray
 }
 
-/** Opaque but for the width of a sequence's state. */
+/**
+ * Opaque but for the width of a sequence's state. Plain data that can be cloned, whose weights lie in shared memory: another
+ * thread may run the clone, on a back end of the same layout.
+ */
 export interface CompiledPlan {
   /** Floats of a sequence's state: for each LSTM step in order h of each direction, then c of each. */
   stateWidth: number
@@ -79,6 +82,35 @@ export interface RunPlan {
   lengths?: Int32Array
   /** [B, T], 0 where a step does not count */
   mask?: Uint8Array
+  /**
+   * [B + 1], ascending from 0: sequences of several lengths one behind the other. Sequence b is rows offsets[b] to
+   * offsets[b + 1] of x [offsets[B], features], and of y likewise; T is then the most steps that one has. Takes the place of
+   * `lengths` and `mask`, for plans of which `runsRagged` is true.
+   */
+  offsets?: Int32Array
   initialState?: FloatArray
   finalState?: FloatArray
+  /** Where the states stand and are left, instead of both. */
+  slots?: StateSlots
 }
+
+/**
+ * Rows of states among others in slabs of `rows` rows each: sequence b has row slots[b] mod rows of slab ⌊slots[b] / rows⌋,
+ * which is read before the run and written after it. No two sequences of a run have the same.
+ */
+export interface StateSlots {
+  slabs: readonly FloatArray[]
+  rows: number
+  /** [B] */
+  slots: Int32Array
+}
+
+/** A run of a plan on a thread of the back end's own. The arrays belong to it until `done`. */
+export interface RunPlanAsync extends RunPlan {
+  /** How many threads the run may share; default: as many as are free when it begins. */
+  threads?: number
+  /** Called on the event loop, once, unless the run is withdrawn before it begins. */
+  done: PlanDone
+}
+
+export type PlanDone = (error: Error | undefined, computeMicroseconds: number) => void

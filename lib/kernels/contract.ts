@@ -15,7 +15,7 @@
  * R = P or H recurrent size, N rows, M, K matrix sizes, C classes, V vocabulary, E embedding size.
  */
 
-import type { CompiledPlan, PlanStep, RunPlan } from './contract-plan.ts'
+import type { CompiledPlan, PlanStep, RunPlan, RunPlanAsync } from './contract-plan.ts'
 import type { Conv1dBackward, Conv1dForward, Pool, Pool1dBackward, Pool1dForward } from './windows.ts'
 
 export type * from './contract-plan.ts'
@@ -61,6 +61,14 @@ export interface Kernels {
   lstmBackward(directions: readonly LstmBackward[]): void
   compilePlan(steps: readonly PlanStep[]): CompiledPlan
   runPlan(call: RunPlan): void
+  /** Returns a number for `cancelPlan`. @throws {TypeError} what `runPlan` would throw for arguments that do not fit */
+  runPlanAsync(call: RunPlanAsync): number
+  /** Whether the run had not begun, and now never will: its `done` is not called. */
+  cancelPlan(run: number): boolean
+  /** How many runs go on at the same time. */
+  readonly executors: number
+  /** `setTimeout` in microseconds, as exact as the back end can; it cannot be cleared. */
+  afterMicroseconds(delay: number, callback: () => void): void
 }
 
 /** C = A·B (+ C if accumulate). A [M, K] or, transposed, [K, M]; B [K, N] or [N, K]; C [M, N]. */

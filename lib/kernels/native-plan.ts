@@ -9,9 +9,11 @@ import type {
   LstmPass,
   LstmVariant,
   PlanConv1d,
+  PlanDone,
   PlanLstm,
   PlanStep,
   RunPlan,
+  RunPlanAsync,
   Unary,
 } from './contract.ts'
 import { type Sized, sizeSteps } from './plan-widths.ts'
@@ -24,19 +26,27 @@ export interface PlanAddon {
   linearPackedLength(shape: { I: number; O: number }): number
   linearPack(call: { I: number; O: number; weight: FloatArray; packed: FloatArray }): void
   lineOffset(array: Float32Array): number
-  runPlan(
-    program: Int32Array,
-    weights: Float32Array,
-    B: number,
-    T: number,
-    x: FloatArray | Int32Array,
-    y: FloatArray,
-    lengths?: Int32Array,
-    initialState?: FloatArray,
-    finalState?: FloatArray,
-    mask?: Uint8Array,
-  ): void
+  runPlan(...call: RunArguments): void
+  runPlanAsync(...call: [...RunArguments, threads: number | undefined, done: PlanDone]): number
 }
+
+/** PlanCall of native/addon/plan_call.h. */
+type RunArguments = [
+  program: Int32Array,
+  weights: Float32Array,
+  B: number,
+  T: number,
+  x: FloatArray | Int32Array,
+  y: FloatArray,
+  lengths?: Int32Array,
+  initialState?: FloatArray,
+  finalState?: FloatArray,
+  mask?: Uint8Array,
+  offsets?: Int32Array,
+  slabs?: readonly FloatArray[],
+  slabRows?: number,
+  slots?: Int32Array,
+]
 
 interface PackedShape {
   I: number
@@ -136,7 +146,7 @@ export function compileNativePlan(addon: PlanAddon, steps: readonly PlanStep[]):
   const total = entries
     .flatMap(({ sections, variants = [] }) => [...sections, ...variants].map(lines))
     .reduce((sum, count) => sum + count, 0)
-  const weights = alignedFloats(addon, total * lineFloats)
+  const weights = alignedFloats(addon, total * lineFloats, SharedArrayBuffer)
 
   const program = new Int32Array(1 + entries.length * stepInts)
   program[0] = stateWidth
@@ -180,8 +190,12 @@ export function compileNativePlan(addon: PlanAddon, steps: readonly PlanStep[]):
 }
 
 /** Zeros that start on a cache line: vectors that cross one cost twice. */
-function alignedFloats(addon: PlanAddon, length: number): Float32Array {
-  const roomy = new Float32Array(length + lineFloats)
+function alignedFloats(
+  addon: PlanAddon,
+  length: number,
+  Memory: ArrayBufferConstructor | SharedArrayBufferConstructor = ArrayBuffer,
+): Float32Array {
+  const roomy = new Float32Array(new Memory(4 * (length + lineFloats)))
   const first = addon.lineOffset(roomy)
   return roomy.subarray(first, first + length)
 }
@@ -209,6 +223,33 @@ export function runNativePlan(addon: PlanAddon, call: RunPlan): void {
     call.initialState,
     call.finalState,
     call.mask,
+    call.offsets,
+    call.slots?.slabs,
+    call.slots?.rows,
+    call.slots?.slots,
+  )
+}
+
+export function runNativePlanAsync(addon: PlanAddon, call: RunPlanAsync): number {
+  const { program, weights } = call.plan as NativePlan
+  return addon.runPlanAsync(
+    program,
+    weights,
+    call.B,
+    call.T,
+    call.x,
+    call.y,
+    call.lengths,
+    call.initialState,
+    call.finalState,
+    call.mask,
+    call.offsets,
+    call.slots?.slabs,
+    call.slots?.rows,
+    call.slots?.slots,
+    call.threads,
+    // Holds the call, and with it the arrays whose memory the run has.
+    (error, computeMicroseconds) => call.done(error, computeMicroseconds),
   )
 }
 

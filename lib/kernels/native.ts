@@ -5,10 +5,21 @@ import { fileURLToPath } from 'node:url'
 import { BackendError } from '../errors.ts'
 import type { FloatArray, Kernels, Unary } from './contract.ts'
 import type { BackendReport, Target } from './index.ts'
-import { compileNativePlan, type PlanAddon, packNativeLstm, runNativePlan } from './native-plan.ts'
+import {
+  compileNativePlan,
+  type PlanAddon,
+  packNativeLstm,
+  runNativePlan,
+  runNativePlanAsync,
+} from './native-plan.ts'
 
 /** What the addon exports: the contract on Float32Array, and its own administration. */
-interface Addon extends Omit<Kernels, 'name' | 'layout' | 'lstmPack' | 'compilePlan' | 'runPlan'>, PlanAddon {
+interface Addon
+  extends Omit<
+      Kernels,
+      'name' | 'layout' | 'lstmPack' | 'compilePlan' | 'runPlan' | 'runPlanAsync' | 'executors'
+    >,
+    PlanAddon {
   available(): Target[]
   setTarget(target: Target): void
   setThreads(count: number): void
@@ -19,7 +30,9 @@ interface Addon extends Omit<Kernels, 'name' | 'layout' | 'lstmPack' | 'compileP
   activation(kind: Unary, x: FloatArray, y: FloatArray): void
 }
 
-export interface NativeKernels extends Omit<Addon, 'available' | 'lstmPack' | 'runPlan'>, Kernels {
+export interface NativeKernels
+  extends Omit<Addon, 'available' | 'lstmPack' | 'runPlan' | 'runPlanAsync'>,
+    Kernels {
   readonly name: 'native'
   layout: Target
   /** The targets of this CPU, the best first. */
@@ -55,6 +68,10 @@ export function loadNative(): NativeKernels {
     lstmPack: (pass, call) => packNativeLstm(addon, pass, call),
     compilePlan: (steps) => compileNativePlan(addon, steps),
     runPlan: (call) => runNativePlan(addon, call),
+    runPlanAsync: (call) => runNativePlanAsync(addon, call),
+    get executors() {
+      return addon.report().threads
+    },
     setTarget(target) {
       try {
         addon.setTarget(target)

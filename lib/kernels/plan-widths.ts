@@ -81,6 +81,18 @@ export function changesSteps(step: PlanStep): boolean {
   return endsInOneStep(step) || step.kind === 'conv1d' || step.kind === 'pool1d'
 }
 
+/** Whether the step takes sequences of several lengths one behind the other: `offsets` of a run. */
+export function runsRagged(step: PlanStep): boolean {
+  if (step.kind === 'embedding') return !step.maskZero
+  return !['conv1d', 'pool1d', 'globalPool1d', 'flatten', 'reverse', 'masking'].includes(step.kind)
+}
+
+/** Whether the step's output depends on nothing later, and on what went before by the state alone: a sequence may then come in parts. */
+export function runsInParts(step: PlanStep): boolean {
+  if (step.kind === 'lstm') return step.directions.length === 1 && !step.directions[0].reverse
+  return ['linear', 'embedding', 'layerNorm', 'softmax', 'unary', 'masking', 'lastStep'].includes(step.kind)
+}
+
 /** The lengths that belong to a step's output. */
 export function lengthsAfter(step: PlanStep, lengths: Int32Array | undefined): Int32Array | undefined {
   if (!lengths || endsInOneStep(step)) return undefined

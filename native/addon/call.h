@@ -20,6 +20,7 @@ struct Environment {
   int threads = default_threads();
   Sharing sharing = Sharing::automatic;
   std::size_t l2 = l2_bytes();
+  void* runs = nullptr;  // plan_async.cc's
 };
 
 // One native call: the environment's scratch memory, given back when it ends, and denormals flushed.
@@ -86,6 +87,7 @@ void export_dense(Napi::Env env, Napi::Object exports);
 void export_elementwise(Napi::Env env, Napi::Object exports);
 void export_lstm(Napi::Env env, Napi::Object exports);
 void export_plan(Napi::Env env, Napi::Object exports);
+void export_plan_async(Napi::Env env, Napi::Object exports);
 void export_windows(Napi::Env env, Napi::Object exports);
 
 }  // namespace lstm_native

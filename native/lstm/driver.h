@@ -189,11 +189,15 @@ struct RowBlocks {
 };
 
 BRICK const float* input_row(const LstmArgs& args, const Schedule& schedule, int r, int s) {
-  return args.x + schedule.order[r] * args.x_batch_stride + schedule.time(r, s) * args.x_time_stride;
+  const int b = schedule.order[r];
+  const std::ptrdiff_t first = args.offsets ? args.offsets[b] * args.x_time_stride : b * args.x_batch_stride;
+  return args.x + first + schedule.time(r, s) * args.x_time_stride;
 }
 
 BRICK std::ptrdiff_t output_offset(const LstmArgs& args, const Schedule& schedule, int r, int s) {
-  return schedule.order[r] * args.y_batch_stride + schedule.time(r, s) * args.y_time_stride;
+  const int b = schedule.order[r];
+  const std::ptrdiff_t first = args.offsets ? args.offsets[b] * args.y_time_stride : b * args.y_batch_stride;
+  return first + schedule.time(r, s) * args.y_time_stride;
 }
 
 // What both passes know of the window they run over, and the rows both read.

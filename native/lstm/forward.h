@@ -178,7 +178,7 @@ static void start_row(const Forward& run, int r) {
     if (args.recurrent_mask != nullptr) value *= args.recurrent_mask[static_cast<std::ptrdiff_t>(b) * R + j];
     h[j] = value;
   }
-  for (int t = schedule.length[r]; t < args.T; t++) {
+  for (int t = schedule.length[r]; t < args.T && args.offsets == nullptr; t++) {
     std::memset(args.y + b * args.y_batch_stride + t * args.y_time_stride, 0, sizeof(float) * R);
   }
 }

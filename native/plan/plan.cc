@@ -153,23 +153,63 @@ std::string check_plan(const Kernels& kernels, const Plan& plan) {
   return "";
 }
 
-int plan_output_steps(const Plan& plan, int T) {
-  for (int i = 0; i < plan.count && T >= 0; i++) T = steps_after(plan.steps[i], T);
-  return T;
+bool runs_ragged(const Plan& plan) {
+  for (int i = 0; i < plan.count; i++) {
+    switch (static_cast<PlanKind>(plan.steps[i].kind)) {
+      case PlanKind::lstm:
+      case PlanKind::linear:
+      case PlanKind::layer_norm:
+      case PlanKind::unary:
+      case PlanKind::last_step:
+      case PlanKind::softmax:
+        break;
+      case PlanKind::embedding:
+        if (has(plan.steps[i], kMaskZeroFlag)) return false;
+        break;
+      case PlanKind::conv1d:
+      case PlanKind::pool1d:
+      case PlanKind::global_pool1d:
+      case PlanKind::flatten:
+      case PlanKind::reverse:
+      case PlanKind::masking:
+        return false;
+    }
+  }
+  return true;
 }
 
-void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, const PlanRun& run) {
-  Flow flow = {run, run.T, run.lengths, run.mask};
+std::int64_t plan_output_rows(const Plan& plan, const PlanRun& run) {
+  int T = run.T;
+  bool ended = false;
+  for (int i = 0; i < plan.count && T >= 0; i++) {
+    T = steps_after(plan.steps[i], T);
+    ended = ended || ends_sequence(plan.steps[i]);
+  }
+  if (T < 0) return -1;
+  if (run.offsets != nullptr && !ended) return run.offsets[run.B];
+  return static_cast<std::int64_t>(run.B) * T;
+}
+
+static void run_steps(const Kernels& kernels, const Context& context, const Plan& plan, const PlanRun& run) {
+  Flow flow = {run, run.T, run.lengths, run.mask, run.offsets};
+  if (run.offsets != nullptr) {
+    std::int32_t* lengths = context.arena->take<std::int32_t>(run.B);
+    for (int b = 0; b < run.B; b++) lengths[b] = run.offsets[b + 1] - run.offsets[b];
+    flow.lengths = lengths;
+  }
   const float* x = run.x;
   for (int i = 0; i < plan.count; i++) {
     const PlanStep& step = plan.steps[i];
-    const std::size_t rows = static_cast<std::size_t>(run.B) * flow.T;
+    const std::size_t rows = flow.rows();
     const int T = steps_after(step, flow.T);
-    const std::size_t length = static_cast<std::size_t>(run.B) * T * step.output;
+    const auto rows_after = [&](const PlanStep& each) {
+      if (flow.offsets != nullptr && !ends_sequence(each)) return rows;
+      return static_cast<std::size_t>(run.B) * steps_after(each, flow.T);
+    };
+    const std::size_t length = rows_after(step) * step.output;
     const auto output_of = [&](int n) {
       if (n == plan.count - 1) return run.y;
-      const std::size_t steps = steps_after(plan.steps[n], flow.T);
-      return context.arena->take<float>(run.B * steps * plan.steps[n].output);
+      return context.arena->take<float>(rows_after(plan.steps[n]) * plan.steps[n].output);
     };
     float* y = output_of(i);
     switch (static_cast<PlanKind>(step.kind)) {
@@ -235,8 +275,28 @@ void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, 
     }
     flow.mask = mask_after(context, step, flow);
     flow.lengths = lengths_after(context, step, flow);
+    if (ends_sequence(step)) flow.offsets = nullptr;
     flow.T = T;
     x = y;
+  }
+}
+
+void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, const PlanRun& run) {
+  PlanRun inner = run;
+  const std::size_t B = run.B, width = plan.state_width;
+  if (run.state_rows != nullptr || run.final_state == nullptr) {
+    inner.final_state = context.arena->take<float>(B * width);
+  }
+  if (run.state_rows != nullptr) {
+    for (std::size_t b = 0; b < B; b++)
+      std::memcpy(inner.final_state + b * width, run.state_rows[b], sizeof(float) * width);
+    inner.initial_state = inner.final_state;
+  }
+  run_steps(kernels, context, plan, inner);
+  // Not before all has gone well: a run that fails leaves the states as they were.
+  if (run.state_rows != nullptr) {
+    for (std::size_t b = 0; b < B; b++)
+      std::memcpy(run.state_rows[b], inner.final_state + b * width, sizeof(float) * width);
   }
 }
 

@@ -86,27 +86,33 @@ struct Plan {
 };
 
 // One run. x is [B, T, input] floats, or [B, T] indices where the first step is an embedding; y [B, S,
-// output] with S = plan_output_steps. States are [B, state_width]; the initial one may be absent
-// (zeros), and both may be one.
+// output], plan_output_rows of them. States are [B, state_width]; the initial one may be absent
+// (zeros), and both may be one; the final one may be absent too.
 struct PlanRun {
   int B, T;
   const std::int32_t* lengths;
   const std::uint8_t* mask;  // [B, T], 0 where a step does not count; or null
+  // [B + 1], in place of both: sequence b is rows offsets[b] to offsets[b + 1] of x and y, T the most of one.
+  const std::int32_t* offsets;
   const float* x;
   const std::int32_t* indices;
   float* y;
   const float* initial_state;
   float* final_state;
+  float* const* state_rows;  // [B], in place of both: where each sequence's state stands, and is left
 };
 
 // Why the plan cannot be run, or an empty string: every width and offset is checked, so that a damaged
 // program reads nothing that is not its own.
 std::string check_plan(const Kernels& kernels, const Plan& plan);
 
-// Time steps that a run of T has at its end, or -1 where a step cannot take what comes to it.
-int plan_output_steps(const Plan& plan, int T);
+// Whether runs of the plan may have offsets: no step but an LSTM and last_step looks along time.
+bool runs_ragged(const Plan& plan);
 
-// B and T as checked by plan_output_steps.
+// Rows of y that a run makes, or -1 where a step cannot take what comes to it.
+std::int64_t plan_output_rows(const Plan& plan, const PlanRun& run);
+
+// B, T and offsets as checked by plan_output_rows.
 void run_plan(const Kernels& kernels, const Context& context, const Plan& plan, const PlanRun& run);
 
 }  // namespace lstm_native

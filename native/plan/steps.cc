@@ -132,6 +132,7 @@ LstmArgs lstm_args(const Plan& plan, const PlanStep& step, int d, const Flow& fl
                     variant.coupled != 0};
   }
   args.lengths = flow.lengths;
+  args.offsets = flow.offsets;
   args.packed = weights_at(plan, step.weights[d]);
   args.x = x;
   args.x_time_stride = args.I;
@@ -169,16 +170,17 @@ int stack_height(const Plan& plan, int i, const Flow& flow) {
 
 void run_shaped_lstm(const Kernels& kernels, const Context& context, const Plan& plan, const PlanStep& step,
                      const Flow& flow, const float* x, float* y) {
-  const int B = flow.run.B, D = directions_of(step);
-  const std::size_t R = shape_of(step).R(), width = D * R;
+  const int D = directions_of(step);
+  const std::size_t B = flow.run.B, R = shape_of(step).R(), width = D * R;
   const bool masked = flow.mask != nullptr, last_only = has(step, kLastOnlyFlag);
   const ShortSequences shortened =
       masked ? shorten(context, flow, x, step.input) : ShortSequences{flow.T, nullptr, nullptr};
-  const Flow inner = {flow.run, shortened.T, masked ? shortened.lengths : flow.lengths, nullptr};
+  const Flow inner = {flow.run, shortened.T, masked ? shortened.lengths : flow.lengths, nullptr,
+                      flow.offsets};
   // Side by side is what the step itself gives, unless something is yet to be done with it.
   const bool merged = merge_of(step) != Merge::concat;
-  const auto room = [&](int steps) { return context.arena->take<float>(width * B * steps); };
-  float* all = masked || merged || last_only ? room(inner.T) : y;
+  const auto room = [&](const Flow& of) { return context.arena->take<float>(width * of.rows()); };
+  float* all = masked || merged || last_only ? room(inner) : y;
   LstmArgs directions[2];
   for (int d = 0; d < D; d++) {
     directions[d] = lstm_args(plan, step, d, inner, masked ? shortened.x : x, all);
@@ -186,12 +188,12 @@ void run_shaped_lstm(const Kernels& kernels, const Context& context, const Plan&
   kernels.lstm_forward(context, directions, D);
 
   const float* result = all;
-  const std::size_t rows = last_only ? B : static_cast<std::size_t>(B) * flow.T;
+  const std::size_t rows = last_only ? B : flow.rows();
   if (last_only) {
     result = final_outputs(context, plan, step, flow);
     if (!merged) std::memcpy(y, result, sizeof(float) * rows * width);
   } else if (masked) {
-    float* restored = merged ? room(flow.T) : y;
+    float* restored = merged ? room(flow) : y;
     for (int d = 0; d < D; d++) restore(flow, step, shortened, d, all, restored);
     result = restored;
   }

@@ -26,6 +26,15 @@ struct Flow {
   int T;                        // 1 once the sequence has ended
   const std::int32_t* lengths;  // none from then on; may be null before
   const std::uint8_t* mask;     // likewise
+  const std::int32_t* offsets;  // likewise; where given, lengths are their differences
+
+  std::size_t rows() const {
+    return offsets != nullptr ? offsets[run.B] : static_cast<std::size_t>(run.B) * T;
+  }
+  // Of sequence b.
+  std::size_t first_row(int b) const {
+    return offsets != nullptr ? offsets[b] : static_cast<std::size_t>(b) * T;
+  }
 };
 
 LstmShape shape_of(const PlanStep& step);

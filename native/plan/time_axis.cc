@@ -158,7 +158,7 @@ void run_last_step(const PlanStep& step, const Flow& flow, const float* x, float
     if (length == 0) {
       std::memset(y, 0, sizeof(float) * F);
     } else {
-      std::memcpy(y, x + (static_cast<std::size_t>(b) * flow.T + length - 1) * F, sizeof(float) * F);
+      std::memcpy(y, x + (flow.first_row(b) + length - 1) * F, sizeof(float) * F);
     }
   }
 }

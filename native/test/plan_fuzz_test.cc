@@ -127,10 +127,12 @@ struct Program {
   bool is_modest() const {
     for (int i = 0; i <= static_cast<int>(steps.size()); i++) {
       const Plan first = {steps.data(), i, state_width, weights.data(), weights.size()};
-      const int steps_now = plan_output_steps(first, T);
+      PlanRun whole = {};
+      whole.B = B;
+      whole.T = T;
+      const std::int64_t rows = plan_output_rows(first, whole);
       const std::size_t features = i == 0 ? steps[0].input : steps[i - 1].output;
-      if (steps_now < 0) return false;
-      if (static_cast<std::size_t>(steps_now) * B * features > kMost) return false;
+      if (rows < 0 || static_cast<std::size_t>(rows) * features > kMost) return false;
     }
     return true;
   }
@@ -143,17 +145,27 @@ struct Program {
     for (std::int32_t& index : indices) index = random.below(steps[0].input);
     for (std::int32_t& length : lengths) length = random.below(T + 1);
     for (std::uint8_t& each : mask) each = random.below(2) == 0 ? 0 : 1;
-    Floats y(static_cast<std::size_t>(B) * plan_output_steps(plan(), T) * steps.back().output),
-        states(static_cast<std::size_t>(B) * state_width);
     PlanRun given = {};
     given.B = B;
     given.T = T;
+    std::vector<std::int32_t> offsets = {0};
+    for (std::int32_t length : lengths) offsets.push_back(offsets.back() + length);
+    const bool ragged = runs_ragged(plan()) && random.below(2) == 0;
+    if (ragged) given.offsets = offsets.data();
+    Floats y(plan_output_rows(plan(), given) * steps.back().output),
+        states(static_cast<std::size_t>(B) * state_width);
+    std::vector<float*> state_rows;
+    for (int b = B; b-- > 0;) state_rows.push_back(states.data() + static_cast<std::size_t>(b) * state_width);
     given.x = reads_indices ? nullptr : x.data();
     given.indices = reads_indices ? indices.data() : nullptr;
-    if (random.below(3) == 0) given.lengths = lengths.data();
-    if (random.below(3) == 0) given.mask = mask.data();
+    if (!ragged && random.below(3) == 0) given.lengths = lengths.data();
+    if (!ragged && random.below(3) == 0) given.mask = mask.data();
     given.y = y.data();
-    given.final_state = states.data();
+    if (random.below(2) == 0) {
+      given.final_state = states.data();
+    } else {
+      given.state_rows = state_rows.data();
+    }
     Machine machine(1 + random.below(2));
     run_plan(*kernels, machine.context(), plan(), given);
   }

@@ -49,8 +49,7 @@ struct OneStep {
 
   Floats run(const Kernels* kernels, const PlanRun& given) const {
     Machine machine(2);
-    Floats y(static_cast<std::size_t>(given.B) * plan_output_steps(plan, given.T) *
-             plan.steps[plan.count - 1].output),
+    Floats y(plan_output_rows(plan, given) * plan.steps[plan.count - 1].output),
         states(static_cast<std::size_t>(given.B) * 4 * H);
     PlanRun all = given;
     all.y = y.data();

@@ -13,7 +13,9 @@ import { lstmCacheLength } from './lstm-common.ts'
 import { lstmForward } from './lstm-forward.ts'
 import { layerNormBackward, layerNormForward } from './normalization.ts'
 import { adamStep, rmspropStep, sgdStep } from './optimizers.ts'
-import { compilePlan, runPlan } from './plan.ts'
+import { compilePlan } from './plan.ts'
+import { afterMicroseconds, cancelPlan, runPlanAsync } from './plan-async.ts'
+import { runPlan } from './plan-run.ts'
 import {
   addRows,
   axpy,
@@ -65,4 +67,8 @@ export const referenceKernels: Kernels = {
   lstmBackward,
   compilePlan,
   runPlan,
+  runPlanAsync,
+  cancelPlan,
+  executors: 1,
+  afterMicroseconds,
 }

@@ -13,13 +13,25 @@ import { unaryForward } from './pointwise.ts'
 import { pool1dForward } from './pooling.ts'
 import { softmaxForward } from './softmax.ts'
 
-interface ReferencePlan extends CompiledPlan {
+export interface ReferencePlan extends CompiledPlan {
   sized: readonly Sized[]
 }
 
-/** The parameters are copied: a plan is frozen. */
+/** The parameters are copied, a plan is frozen, into memory that threads can share. */
 export function compilePlan(steps: readonly PlanStep[]): ReferencePlan {
-  return sizeSteps(structuredClone(steps))
+  return sizeSteps(sharedCopy(steps))
+}
+
+function sharedCopy<Value>(value: Value): Value {
+  if (value instanceof Float32Array || value instanceof Float64Array) {
+    const memory = new SharedArrayBuffer(value.byteLength)
+    const copy = value instanceof Float32Array ? new Float32Array(memory) : new Float64Array(memory)
+    copy.set(value)
+    return copy as Value
+  }
+  if (Array.isArray(value)) return value.map(sharedCopy) as Value
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, sharedCopy(each)])) as Value
 }
 
 /** What a step runs on. */
@@ -30,7 +42,8 @@ export interface Rows extends Pick<RunPlan, 'B' | 'T' | 'lengths' | 'mask' | 'in
   stateWidth: number
 }
 
-export function runPlan({ plan, B, T, x, y, lengths, mask, initialState, finalState }: RunPlan): void {
+/** A run of as many time steps for every sequence, with states given side by side. */
+export function runDense({ plan, B, T, x, y, lengths, mask, initialState, finalState }: RunPlan): void {
   const { sized, stateWidth } = plan as ReferencePlan
   const final = finalState ?? zerosLike(y, B * stateWidth)
   for (const [i, each] of sized.entries()) {
