@@ -1,4 +1,5 @@
 /** What every store checks before a step, in the same words. */
+import { TimeoutError } from '../../errors.ts'
 import {
   SequenceConflictError,
   type SequenceModel,
@@ -48,6 +49,19 @@ function otherLayout(place: string, { stateLayout }: Progress, model: SequenceMo
     `${place}: its state was made by a model with states ${stateLayout}, the one now loaded has ${model.stateLayout}; ` +
       'start it anew with sequence_start: true',
   )
+}
+
+/**
+ * What is left of the request's timeout, in ms; undefined where it has none.
+ *
+ * @param deadline in ms of `performance.now()`
+ * @throws {TimeoutError} if nothing is: who sent it may have sent it again, to another process
+ */
+export function timeLeft({ timeout }: StepRequest, deadline: number): number | undefined {
+  if (timeout === undefined) return undefined
+  const left = deadline - performance.now()
+  if (left <= 0) throw new TimeoutError(timeout)
+  return left
 }
 
 export function newStatistics(): SequenceStatistics {
