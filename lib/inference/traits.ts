@@ -1,0 +1,63 @@
+/** What a plan's steps allow: streams, sequences in parts, sequences of several lengths in a batch. */
+import type { CompiledPlan, FloatArray, Kernels, PlanStep } from '../kernels/contract.ts'
+import { endsInOneStep, runsInParts, runsRagged } from '../kernels/plan-widths.ts'
+import type { TensorArray } from '../tensor.ts'
+
+/**
+ * How sequences of several lengths share a run: one behind the other, side by side with `lengths`, or not at all, where what
+ * a step makes of a sequence depends on the time steps there are.
+ */
+export type Sharing = 'ragged' | 'padded' | 'equal'
+
+export interface Traits {
+  sharing: Sharing
+  /** The layer that needs more than one step and the state at a time; undefined where the plan has streams. */
+  obstacle?: string
+  /** Whether parts of a sequence one after the other, the state carried, give the bits of the whole. */
+  runsInParts: boolean
+}
+
+/** What streams and batches run a plan with. */
+export interface PlanParts extends Traits {
+  kernels: Kernels
+  compiled: CompiledPlan
+  /** Features of a time step of x, or 1 where it is an index, which is below `vocabulary`. */
+  inputWidth: number
+  vocabulary: number
+  outputSize: number
+  stateSize: number
+  endsInOneStep: boolean
+  /** [outputSize], one for all results. */
+  stepShape: readonly number[]
+  /** Arrays of the types of y and of x. */
+  like: FloatArray
+  inputLike: TensorArray
+  /** The time steps made of T. @throws {RangeError} where there can be none */
+  stepsAfter(T: number): number
+}
+
+export function traitsOf(steps: readonly PlanStep[]): Traits {
+  const obstacle = obstacleIn(steps)
+  // A masked step repeats the output of the one before it, which may stand in another part.
+  const masks = steps.some((step) => step.kind === 'masking' || (step.kind === 'embedding' && step.maskZero))
+  return { sharing: sharingOf(steps), obstacle, runsInParts: !obstacle && !masks }
+}
+
+function sharingOf(steps: readonly PlanStep[]): Sharing {
+  if (steps.every(runsRagged)) return 'ragged'
+  const needsSteps = ({ kind }: PlanStep) => kind === 'conv1d' || kind === 'pool1d' || kind === 'flatten'
+  return steps.some(needsSteps) ? 'equal' : 'padded'
+}
+
+function obstacleIn(steps: readonly PlanStep[]): string | undefined {
+  const odd = steps.find((step) => !runsInParts(step))
+  if (odd) return nameOf(odd)
+  const end = steps.findIndex(endsInOneStep)
+  const isBehind = end >= 0 && steps.slice(end + 1).some(({ kind }) => kind === 'lstm')
+  return isBehind ? 'an LSTM behind the last step of another' : undefined
+}
+
+function nameOf(step: PlanStep): string {
+  if (step.kind !== 'lstm') return step.kind
+  return step.directions.length === 2 ? 'a bidirectional LSTM' : 'an LSTM that reads backwards'
+}
