@@ -77,7 +77,7 @@ async function loadPlan(
     timeout,
     onBatch: (batch) => counters.addBatch(batch),
   })
-  await tryOut(path, batcher, signature)
+  await tryOut(path, plan, signature)
   const shared = { ...identityOf(model), batcher }
   return {
     plan,
@@ -90,16 +90,12 @@ async function loadPlan(
 }
 
 /** One run on zeros: what cannot run, or gives no numbers, is not served. */
-async function tryOut(
-  path: string,
-  batcher: Batcher,
-  { inputSize, leastSteps, type }: Signature,
-): Promise<void> {
+async function tryOut(path: string, plan: Plan, { inputSize, leastSteps, type }: Signature): Promise<void> {
   const floats = (size: number) => (type === 'float64' ? new Float64Array(size) : new Float32Array(size))
   const x = inputSize
-    ? new Tensor([leastSteps, inputSize], floats(leastSteps * inputSize))
-    : new Tensor([leastSteps], new Int32Array(leastSteps))
-  const { array } = await batcher.predict(x, { timeout: Number.POSITIVE_INFINITY })
+    ? new Tensor([1, leastSteps, inputSize], floats(leastSteps * inputSize))
+    : new Tensor([1, leastSteps], new Int32Array(leastSteps))
+  const { array } = await plan.predict(x)
   const odd = array.findIndex((value) => !Number.isFinite(value))
   if (odd >= 0) {
     throw new RangeError(
