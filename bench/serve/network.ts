@@ -17,7 +17,7 @@ export interface Network {
 export const network: Network = { inputSize: 64, hiddenSize: 256, numLayers: 2 }
 
 /** One whose computing, not its HTTP, is what a server runs out of: for overload. */
-export const largeNetwork: Network = { inputSize: 64, hiddenSize: 1024, numLayers: 2 }
+export const largeNetwork: Network = { inputSize: 64, hiddenSize: 512, numLayers: 2 }
 
 /** Steps of a sequence. */
 export const sequenceLength = 50

@@ -5,10 +5,12 @@
  *
  *     node peer.js OPTIONS     a JSON object, PeerOptions of service.ts
  */
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import fastify from 'fastify'
 import { readBody } from '../../lib/serve/protocol/body.ts'
 import { type InferRequest, parseInferRequest } from '../../lib/serve/protocol/request.ts'
 import { encodeResponse } from '../../lib/serve/protocol/response.ts'
+import { writeAnswer, writeError } from '../../lib/serve/reply.ts'
 import { RequestError } from '../../lib/serve/request-error.ts'
 import type { Signature } from '../../lib/serve/signature.ts'
 import { modelName } from './names.ts'
@@ -17,6 +19,7 @@ import type { PeerOptions } from './service.ts'
 
 const { port, packageFile, model, network, threads, isEmpty }: PeerOptions = JSON.parse(process.argv[2])
 const { inputSize, hiddenSize, numLayers } = network
+const answerStart = `{"model_name":"${modelName}","model_version":"1"`
 const bodyLimit = 16 * 2 ** 20
 const limits = { maxElements: 2 ** 22, maxBatch: 1, maxSteps: 65536 }
 const signature: Signature = {
@@ -26,7 +29,8 @@ const signature: Signature = {
   stateSize: 2 * numLayers * hiddenSize,
   type: 'float32',
   leastSteps: 1,
-  isFixed: false,
+  mostSteps: Number.POSITIVE_INFINITY,
+  endsInOneStep: false,
 }
 
 const runtime = isEmpty
@@ -47,30 +51,34 @@ async function infer({ x, T, parameters }: InferRequest): Promise<Float32Array> 
 }
 
 const app = fastify()
-app.removeAllContentTypeParsers()
-app.addContentTypeParser('*', (_, payload, done) => {
-  readBody(payload as Parameters<typeof readBody>[0], bodyLimit, (error, body) => done(error ?? null, body))
-})
-app.get('/v2/health/ready', async () => ({}))
-app.post(`/v2/models/${modelName}/infer`, async (request, reply) => {
-  const headerLength = request.headers['inference-header-content-length'] as string | undefined
-  const parsed = parseInferRequest(request.body as Buffer, headerLength, signature, limits)
-  const y = await infer(parsed)
-  const tensors = parsed.outputs.map(({ isBinary }) => ({
-    name: 'y',
-    shape: [1, parsed.T, hiddenSize],
-    data: y,
-    isBinary,
-  }))
-  const encoded = encodeResponse(`{"model_name":"${modelName}","model_version":"1"`, tensors)
-  if (encoded.headerLength === undefined) return reply.type('application/json').send(encoded.body)
-  return reply
-    .type('application/octet-stream')
-    .header('Inference-Header-Content-Length', encoded.headerLength)
-    .send(encoded.body)
-})
-app.setErrorHandler((error: Error & { status?: number }, _, reply) => {
-  reply.code(error.status ?? 500).send({ error: error.message })
-})
+app.get('/v2/health/ready', (_, reply) => reply.send({ ready: true }))
+app.post(
+  `/v2/models/${modelName}/infer`,
+  {
+    // As our server: Fastify finds the route, its reading of bodies and writing of answers is left out.
+    onRequest: ({ raw }, reply) => {
+      reply.hijack()
+      serve(raw, reply.raw)
+    },
+  },
+  () => {},
+)
 await app.listen({ host: '127.0.0.1', port })
 process.on('SIGTERM', () => app.close())
+
+function serve(request: IncomingMessage, response: ServerResponse): void {
+  readBody(request, bodyLimit, async (error, body) => {
+    try {
+      if (error || !body) throw error ?? new RequestError(400, 'the client went away')
+      const headerLength = request.headers['inference-header-content-length'] as string | undefined
+      const parsed = parseInferRequest(body, headerLength, signature, limits)
+      const data = await infer(parsed)
+      const shape = [1, parsed.T, hiddenSize]
+      const tensors = parsed.outputs.map(({ isBinary }) => ({ name: 'y', shape, data, isBinary }))
+      writeAnswer(response, encodeResponse(answerStart, tensors), false)
+    } catch (problem) {
+      const failure = problem instanceof RequestError ? problem : new RequestError(500, String(problem))
+      writeError(request, response, failure, false)
+    }
+  })
+}

@@ -1,5 +1,7 @@
 /** Requests of the Open Inference Protocol with the binary tensor extension, as bytes to send. */
 import { Random } from '../../lib/random.ts'
+import { draw } from './draw.ts'
+import type { Message } from './exchange.ts'
 import type { Script } from './load.ts'
 import { modelName } from './names.ts'
 
@@ -10,8 +12,10 @@ export interface InferOptions {
   sequence?: { id: number; isStart: boolean }
 }
 
-/** One HTTP request: head, JSON and the bytes of x. */
-export function inferRequest({ x, steps, sequence }: InferOptions): Buffer {
+export const inferPath = `/v2/models/${modelName}/infer`
+
+/** JSON, then the bytes of x. */
+export function inferMessage({ x, steps, sequence }: InferOptions): Message {
   const json = JSON.stringify({
     parameters: {
       ...(sequence && { sequence_id: sequence.id, sequence_start: sequence.isStart }),
@@ -26,14 +30,22 @@ export function inferRequest({ x, steps, sequence }: InferOptions): Buffer {
       },
     ],
   })
-  const head = [
-    `POST /v2/models/${modelName}/infer HTTP/1.1`,
-    'Host: 127.0.0.1',
-    'Content-Type: application/octet-stream',
-    `Inference-Header-Content-Length: ${json.length}`,
-    `Content-Length: ${json.length + x.byteLength}`,
-  ]
-  return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n${json}`), new Uint8Array(x.buffer)])
+  return {
+    path: inferPath,
+    headers: {
+      'Content-Type': 'application/octet-stream',
+      'Inference-Header-Content-Length': String(json.length),
+    },
+    body: Buffer.concat([Buffer.from(json), new Uint8Array(x.buffer)]),
+  }
+}
+
+/** The same as it goes over the wire. */
+function inferRequest(options: InferOptions): Buffer {
+  const { path, headers, body } = inferMessage(options)
+  const all = { Host: '127.0.0.1', ...headers, 'Content-Length': body.length }
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
+  return Buffer.concat([Buffer.from(`POST ${path} HTTP/1.1\r\n${lines.join('')}\r\n`), Buffer.from(body)])
 }
 
 export interface ScriptOptions {
@@ -62,9 +74,4 @@ export function sequenceScripts({
     const request = inferRequest({ x: draw(random, steps * inputSize), steps })
     return { first: request, next: request }
   })
-}
-
-/** Values in [-1, 1). */
-export function draw(random: Random, length: number): Float32Array {
-  return Float32Array.from({ length }, () => 2 * random.uniform() - 1)
 }

@@ -1,16 +1,16 @@
 /** Servers under measurement: ours as its users start it, and the same protocol in front of onnxruntime-node. */
-import { request } from 'node:http'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { compiled } from './compile.ts'
+import { get } from './exchange.ts'
 import { Measured } from './measured.ts'
 import { modelName } from './names.ts'
 import type { ModelFiles, Network } from './network.ts'
 import type { ProbeReport } from './probe.ts'
 
 export interface Service {
-  readonly name: string
+  readonly name: Contender
   readonly port: number
   /** Starts to measure inside the server's process. */
   begin(): Promise<void>
@@ -60,7 +60,7 @@ export async function startService(
     port,
     begin: async () => void (await measured.ask('begin')),
     end: () => measured.ask('end'),
-    metrics: async () => (await get(port, '/metrics')).body,
+    metrics: async () => (await get(port, '/metrics')).body.toString(),
     stop: () => measured.end(),
     signal: (signal) => measured.signal(signal),
   }
@@ -105,22 +105,6 @@ async function untilReady(measured: Measured, port: number): Promise<void> {
   }
   await measured.end('SIGKILL')
   throw new Error(`${measured.name}: expected it to be ready within ${readyWithin} ms: ${measured.lastWords}`)
-}
-
-export function get(port: number, path: string): Promise<{ status: number; body: string }> {
-  return new Promise((resolve, reject) => {
-    const sent = request({ host: '127.0.0.1', port, path, agent: false }, (response) => {
-      let body = ''
-      response.setEncoding('utf8')
-      response.on('data', (text) => {
-        body += text
-      })
-      response.on('end', () => resolve({ status: response.statusCode!, body }))
-      response.on('error', reject)
-    })
-    sent.on('error', reject)
-    sent.end()
-  })
 }
 
 /** One that nobody listens on. */

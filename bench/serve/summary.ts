@@ -1,13 +1,6 @@
 /** What a run's records come to: counts by status, throughput and exact percentiles. */
 import type { LoadResult, Records } from './load.ts'
-
-export interface Percentiles {
-  p50: number
-  p90: number
-  p99: number
-  p999: number
-  max: number
-}
+import { type Percentiles, percentilesOf } from './percentiles.ts'
 
 export interface Summary extends Percentiles {
   /** How many requests there were of each status; 0 for those without an answer. */
@@ -41,11 +34,4 @@ export function countStatuses(status: Uint16Array): Record<string, number> {
 
 export function latenciesWhere({ latency }: Records, holds: (i: number) => boolean): Float64Array {
   return latency.filter((_, i) => holds(i))
-}
-
-/** Exact, by nearest rank: the least value that at least the share of all values do not exceed. NaN where there are none. */
-export function percentilesOf(values: Float64Array | readonly number[]): Percentiles {
-  const sorted = Float64Array.from(values).sort()
-  const at = (share: number) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN
-  return { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: at(1) }
 }
