@@ -1,12 +1,13 @@
 /** The paths of the Open Inference Protocol, /metrics, and what stands before them: keys, and a queue that is full. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { KeyRing } from './access.ts'
-import { type InferContext, infer } from './infer.ts'
+import { type InferContext, Inference } from './infer.ts'
 import type { Metrics } from './metrics.ts'
 import { extensions, modelMetadata, modelStatistics, serverName } from './protocol/metadata.ts'
 import { writeError } from './reply.ts'
 import type { ModelRepository } from './repository.ts'
 import { RequestError } from './request-error.ts'
+import type { LoadedPlan } from './served-model.ts'
 
 export interface RouteContext extends InferContext {
   readonly repository: ModelRepository
@@ -90,21 +91,26 @@ function startInference(context: RouteContext): Hook {
     reply.hijack()
     try {
       const model = repository.find(name, version)
-      const { queued } = model.current.batcher.statistics
-      if (queued < settings.maxQueueSize)
-        return infer(context, { model, isVersioned: version !== undefined }, raw, reply.raw)
+      const queued = queuedRows(model.current, settings.maxQueueSize)
+      if (queued < settings.maxQueueSize) {
+        new Inference(context, { model, isVersioned: version !== undefined }, raw, reply.raw).run()
+        return
+      }
       metrics.refused.queue_full++
-      const message = `expected fewer than ${settings.maxQueueSize} rows to wait for ${name}, got ${queued}; try again later`
-      writeError(
-        raw,
-        reply.raw,
-        new RequestError(503, message, { outcome: 'queue_full', retryAfter: 1 }),
-        isDraining(),
+      throw new RequestError(
+        503,
+        `expected fewer than ${settings.maxQueueSize} rows to wait for ${name}, got ${queued}; try again later`,
+        { outcome: 'queue_full', retryAfter: 1 },
       )
     } catch (error) {
       if (!(error instanceof RequestError)) throw error
-      metrics.refused.not_found++
+      if (error.status === 404) metrics.refused.not_found++
       writeError(raw, reply.raw, error, isDraining())
     }
   }
+}
+
+/** Looks closer only where there may be too many: the batcher's statistics are made anew for each reader. */
+function queuedRows({ batcher, rowsUnderWay }: LoadedPlan, limit: number): number {
+  return rowsUnderWay < limit ? 0 : batcher.statistics.queued
 }

@@ -5,64 +5,101 @@ import type { LoadedPlan } from './served-model.ts'
 
 type Floats = Float32Array | Float64Array
 
-export interface RowResults {
-  y: { shape: readonly number[]; data: Floats }
-  state?: { shape: readonly number[]; data: Floats }
+export interface Result {
+  shape: readonly number[]
+  data: Floats
 }
+
+export interface Results {
+  y: Result
+  state?: Result
+}
+
+type RowResult = Tensor | { output: Tensor; state: Tensor }
 
 /**
  * @returns y [B, S, outputSize] or [B, outputSize], zeros behind rows that are shorter; with a state in the request or asked
  *   for also [B, stateSize]
  */
-export async function runRows(
-  { batcher, signature: { stateSize } }: LoadedPlan,
-  { B, T, x, lengths, state, outputs, parameters: { priority, timeout } }: InferRequest,
-  signal: AbortSignal,
-): Promise<RowResults> {
-  const width = x.length / (B * T)
+export function runRows(loaded: LoadedPlan, request: InferRequest, signal: AbortSignal): Promise<Results> {
+  const { outputs, state, parameters, B } = request
   const isStateful = state !== undefined || outputs.some(({ name }) => name === 'state')
-  const others = new AbortController()
-  const options = { signal: B === 1 ? signal : AbortSignal.any([signal, others.signal]), timeout, priority }
-  const runRow = (b: number): Promise<Tensor | { output: Tensor; state: Tensor }> => {
-    const steps = lengths ? lengths[b] : T
-    const elements = x.subarray(b * T * width, (b * T + steps) * width)
-    const row = new Tensor(x instanceof Int32Array ? [steps] : [steps, width], elements)
-    if (!isStateful) return batcher.predict(row, options)
-    const before = state && new Tensor([1, stateSize], state.subarray(b * stateSize, (b + 1) * stateSize))
-    return batcher.predict(row, { ...options, state: before ?? null })
-  }
-  if (B === 1) return gather([await runRow(0)], stateSize)
+  const { timeout, priority } = parameters
+  if (B === 1) return runRow(loaded, request, 0, isStateful, { signal, timeout, priority }).then(ofOne)
+  return runAll(loaded, request, isStateful, signal)
+}
+
+async function runAll(
+  loaded: LoadedPlan,
+  request: InferRequest,
+  isStateful: boolean,
+  signal: AbortSignal,
+): Promise<Results> {
+  const { timeout, priority } = request.parameters
+  const all = new AbortController()
+  const abort = () => all.abort(signal.reason)
+  signal.addEventListener('abort', abort)
   try {
-    return gather(await Promise.all(Array.from({ length: B }, (_, b) => runRow(b))), stateSize)
+    const options = { signal: all.signal, timeout, priority }
+    const rows = Array.from({ length: request.B }, (_, b) => runRow(loaded, request, b, isStateful, options))
+    return gather(await Promise.all(rows))
   } catch (error) {
     // Rows that wait are withdrawn with the one that failed.
-    others.abort(error)
+    all.abort(error)
     throw error
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }
 
-function gather(
-  results: readonly (Tensor | { output: Tensor; state: Tensor })[],
-  stateSize: number,
-): RowResults {
-  const outputs = results.map((result) => ('output' in result ? result.output : result))
-  const y = stack(outputs)
-  if (!('output' in results[0])) return { y }
-  const states = results.map((result) => (result as { state: Tensor }).state)
-  return { y, state: { ...stack(states), shape: [results.length, stateSize] } }
+/** The steps of row `b` that count. */
+export function rowOf({ x, B, T, lengths }: InferRequest, b: number): Tensor {
+  const width = x.length / (B * T)
+  const steps = lengths ? lengths[b] : T
+  const elements = x.length === steps * width ? x : x.subarray(b * T * width, (b * T + steps) * width)
+  return new Tensor(x instanceof Int32Array ? [steps] : [steps, width], elements)
+}
+
+function runRow(
+  { batcher, signature: { stateSize } }: LoadedPlan,
+  request: InferRequest,
+  b: number,
+  isStateful: boolean,
+  options: { signal: AbortSignal; timeout: number | undefined; priority: number },
+): Promise<RowResult> {
+  const row = rowOf(request, b)
+  if (!isStateful) return batcher.predict(row, options)
+  const before = request.state?.subarray(b * stateSize, (b + 1) * stateSize)
+  return batcher.predict(row, { ...options, state: before ? new Tensor([1, stateSize], before) : null })
+}
+
+function ofOne(result: RowResult): Results {
+  if (result instanceof Tensor) return { y: asRow(result) }
+  return { y: asRow(result.output), state: { shape: result.state.shape, data: result.state.array as Floats } }
+}
+
+/** A batch of one. */
+export function asRow({ shape, array }: Tensor): Result {
+  return { shape: [1, ...shape], data: array as Floats }
+}
+
+function gather(results: readonly RowResult[]): Results {
+  const y = stack(results.map((result) => ('output' in result ? result.output : result)))
+  const states = results.map((result) =>
+    'state' in result ? new Tensor([result.state.size], result.state) : result,
+  )
+  return 'state' in results[0] ? { y, state: stack(states as Tensor[]) } : { y }
 }
 
 /** Rows one above the other, each as long as the longest. */
-function stack(rows: readonly Tensor[]): { shape: readonly number[]; data: Floats } {
-  const [first] = rows
-  if (rows.length === 1) return { shape: [1, ...first.shape], data: first.array as Floats }
-  let longest = first
+function stack(rows: readonly Tensor[]): Result {
+  let [longest] = rows
   for (const row of rows) if (row.size > longest.size) longest = row
-  const { size } = longest
+  const { size, shape, array } = longest
   const data =
-    first.array instanceof Float64Array
+    array instanceof Float64Array
       ? new Float64Array(rows.length * size)
       : new Float32Array(rows.length * size)
   for (let b = 0; b < rows.length; b++) data.set(rows[b].array, b * size)
-  return { shape: [rows.length, ...longest.shape], data }
+  return { shape: [rows.length, ...shape], data }
 }

@@ -10,7 +10,7 @@ import type { SequenceModel } from './sequences/store.ts'
 import { type Signature, signatureOf } from './signature.ts'
 import type { ModelSource } from './sources.ts'
 
-/** What a load of a model's file gives: never changed, replaced as a whole. */
+/** What a load of a model's file gives, to be replaced as a whole. */
 export interface LoadedPlan {
   readonly plan: Plan
   readonly batcher: Batcher
@@ -19,7 +19,12 @@ export interface LoadedPlan {
   /** For sequences that ask for no version, and for those that do. */
   readonly anyVersion: SequenceModel
   readonly thisVersion: SequenceModel
+  /** Rows of requests that have come and are not answered. */
+  rowsUnderWay: number
 }
+
+/** ms between two looks at whether the requests of a plan that was replaced have ended. */
+const lookEvery = 50
 
 export class ServedModel {
   readonly name: string
@@ -52,12 +57,18 @@ export class ServedModel {
       const old = this.current
       this.current = loaded
       this.counters.reloads.ok++
-      await old.batcher.close()
+      void retire(old)
     } catch (error) {
       this.counters.reloads.failed++
       throw error
     }
   }
+}
+
+/** Steps that wait for their turn in a sequence go to the batcher later: it may not close before. */
+async function retire(old: LoadedPlan): Promise<void> {
+  while (old.rowsUnderWay > 0) await new Promise((resolve) => setTimeout(resolve, lookEvery))
+  await old.batcher.close()
 }
 
 async function loadPlan(
@@ -86,6 +97,7 @@ async function loadPlan(
     format,
     anyVersion: { name, ...shared },
     thisVersion: { name: `${name}/versions/${version}`, ...shared },
+    rowsUnderWay: 0,
   }
 }
 

@@ -19,31 +19,32 @@ export function readBody(
     done(tooLarge(limit, `${expected}`), undefined)
     return
   }
-  const chunks: Buffer[] = []
+  let chunks: Buffer[] | undefined
   let received = 0
+  let isDone = false
   const finish = (error: RequestError | undefined, body: Buffer | undefined): void => {
-    request.off('data', onData)
-    request.off('end', onEnd)
-    request.off('close', onClose)
+    if (isDone) return
+    isDone = true
+    chunks = undefined
     done(error, body)
   }
-  const onData = (chunk: Buffer): void => {
+  // The listeners stay: to take them away costs a request more than to ask whether it is done.
+  request.on('data', (chunk: Buffer) => {
+    if (isDone) return
     received += chunk.length
     // The parser of HTTP lets no more through than was announced.
     if (received > limit) finish(tooLarge(limit, 'more'), undefined)
-    else if (received === expected) finish(undefined, chunks.length ? join(chunks, chunk) : chunk)
-    else chunks.push(chunk)
-  }
-  const onEnd = (): void => finish(undefined, join(chunks))
-  const onClose = (): void => finish(undefined, undefined)
-  request.on('data', onData)
-  request.on('end', onEnd)
-  request.on('close', onClose)
+    else if (received === expected) finish(undefined, join(chunks, chunk))
+    else if (chunks) chunks.push(chunk)
+    else chunks = [chunk]
+  })
+  request.on('end', () => finish(undefined, join(chunks)))
+  request.on('close', () => finish(undefined, undefined))
 }
 
-function join(chunks: Buffer[], last?: Buffer): Buffer {
-  if (last) chunks.push(last)
-  return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)
+function join(chunks: readonly Buffer[] | undefined, last?: Buffer): Buffer {
+  if (!chunks) return last ?? Buffer.alloc(0)
+  return Buffer.concat(last ? [...chunks, last] : chunks)
 }
 
 function tooLarge(limit: number, got: string): RequestError {

@@ -18,6 +18,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { sizeOf, Tensor } from '../../tensor.ts'
+import { SequenceConflictError } from './store.ts'
 
 /** Steps whose requests a sequence remembers, the one that started it besides. */
 export const rememberedSteps = 32
@@ -39,6 +40,7 @@ export interface SequenceRecord {
 
 const magic = 'LSR1'
 const headerBytes = 80
+const mostAxes = 4
 export const tokenAt = 8
 export const tokenBytes = 16
 export const markBytes = 8
@@ -104,10 +106,11 @@ export function encodeRecord(record: SequenceRecord): Buffer {
 
 /**
  * @param bytes whose memory the result shares, at an offset that floats may have: see `ownBytes`
- * @throws {TypeError} if they are no record of this version
+ * @throws {SequenceConflictError} if they are no record of this version
  */
 export function decodeRecord(bytes: Buffer): SequenceRecord {
-  if (bytes.length < headerBytes || bytes.toString('latin1', 0, 4) !== magic) throw notOurs()
+  if (bytes.length < headerBytes || bytes.toString('latin1', 0, 4) !== magic || bytes[5] > mostAxes)
+    throw notOurs()
   const flags = bytes[4]
   const isEnded = (flags & 1) !== 0
   const stateShape = [1, bytes.readUInt32LE(48)]
@@ -162,9 +165,9 @@ function tensorAt(bytes: Buffer, offset: number, shape: readonly number[], isFlo
   )
 }
 
-function notOurs(): TypeError {
-  return new TypeError(
-    'sequence: expected a record written by this version of the package; another program uses the key, or the ' +
-      'sequence was made by a version whose records are different: start it anew',
+function notOurs(): SequenceConflictError {
+  return new SequenceConflictError(
+    'what Redis holds for the sequence is no record of this version of the package: another program uses the key, or ' +
+      'a version whose records are different made it; take another sequence_id, or delete the key',
   )
 }
