@@ -63,7 +63,8 @@ export async function measureOverload({ seconds, overloadSeconds }: Settings): P
     await runLoad({ ...closed, seconds: 1 })
     const { throughput: capacity } = summarise(await runLoad({ ...closed, seconds: seconds / 3 }))
     await free.stop()
-    if (capacity === 0) throw new Error('overload: the server answered nothing while its capacity was measured')
+    if (capacity === 0)
+      throw new Error('overload: the server answered nothing while its capacity was measured')
 
     const maxQueueSize = Math.max(1, Math.floor((queuedShare * capacity * timeout) / 1000))
     const service = await start(['--timeout', String(timeout), '--max-queue-size', String(maxQueueSize)])

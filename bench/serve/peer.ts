@@ -73,9 +73,8 @@ function serve(request: IncomingMessage, response: ServerResponse): void {
       const headerLength = request.headers['inference-header-content-length'] as string | undefined
       const parsed = parseInferRequest(body, headerLength, signature, limits)
       const data = await infer(parsed)
-      const shape = [1, parsed.T, hiddenSize]
-      const tensors = parsed.outputs.map(({ isBinary }) => ({ name: 'y', shape, data, isBinary }))
-      writeAnswer(response, encodeResponse(answerStart, tensors), false)
+      const y = { shape: [1, parsed.T, hiddenSize], data }
+      writeAnswer(response, encodeResponse(answerStart, parsed.outputs, { y }), false)
     } catch (problem) {
       const failure = problem instanceof RequestError ? problem : new RequestError(500, String(problem))
       writeError(request, response, failure, false)
