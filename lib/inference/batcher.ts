@@ -50,7 +50,6 @@ const optionNames = [
     'onBatch',
   ],
 ]
-const requestOptionNames = ['priority', 'signal', 'state', 'timeout']
 
 /**
  * Runs what waits together, as soon as a thread is free: single steps of streams and whole sequences side by side, nothing
@@ -109,8 +108,7 @@ export class Batcher {
     options: BatchedPredictOptions & { state: Tensor | null },
   ): Promise<{ output: Tensor; state: Tensor }>
   predict(x: SequenceInput, options?: BatchedPredictOptions): Promise<Tensor>
-  async predict(x: SequenceInput, options?: BatchedPredictOptions): Promise<unknown> {
-    if (options) refuseUnknownOptions('predict', options, requestOptionNames)
+  predict(x: SequenceInput, options?: BatchedPredictOptions): Promise<unknown> {
     return this.#scheduler.submit(undefined, x, options)
   }
 

@@ -120,7 +120,7 @@ export class Dispatcher {
     const { size, rows } = this.waiting
     const preferred = preferredBatchSizes.findLast((each) => each <= size)
     if (preferred) return preferred
-    if (size < maxBatchSize && maxQueueDelayMicroseconds > 0) {
+    if (size < maxBatchSize && maxQueueDelayMicroseconds > 0 && this.waiting.begun === 0) {
       const due = this.waiting.oldest + maxQueueDelayMicroseconds / 1000
       if (due > this.now) {
         this.#wake(due)

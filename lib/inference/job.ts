@@ -9,6 +9,9 @@ import type { PlanParts } from './traits.ts'
 /** A result of so many numbers is copied, which costs no more than a view; a larger one is a view of the run's. */
 const copied = 16
 
+/** Elements of an array that is kept for the next run anyway; a larger one came with a sequence of unusual length. */
+const kept = 2 ** 18
+
 /** Its arrays are kept from run to run; those of a run under way belong to the run. */
 export class Job {
   /** The requests of the run, and how many time steps of each. */
@@ -34,6 +37,7 @@ export class Job {
   /** The slabs of the run, and where in them each of the plan's stands: a run looks at no others. */
   readonly #slabs: FloatArray[] = []
   readonly #places: number[] = []
+  readonly #kept: number
   #x: TensorArray
   #y: FloatArray
 
@@ -50,7 +54,8 @@ export class Job {
     this.#offsets = new Int32Array(maxSize + 1)
     this.#slots = new Int32Array(maxSize)
     this.#x = arrayLike(plan.inputLike, maxSize * plan.inputWidth)
-    this.#y = arrayLike(plan.like, maxSize * plan.outputSize)
+    this.#y = arrayLike(plan.like, plan.outputSize > copied ? 0 : maxSize * plan.outputSize)
+    this.#kept = Math.max(kept, this.#x.length, this.#y.length)
     const isStateful = plan.stateSize > 0
     this.call = {
       plan: plan.compiled,
@@ -145,6 +150,11 @@ export class Job {
   clear(): void {
     this.requests.length = 0
     this.#slabs.length = 0
+    const { inputLike, like } = this.#plan
+    if (this.#x.length > this.#kept) this.#x = arrayLike(inputLike, 0)
+    if (this.#y.length > this.#kept) this.#y = arrayLike(like, 0)
+    this.call.x = this.#x
+    this.call.y = this.#y
     this.size = this.rows = this.T = this.live = this.steps = 0
   }
 

@@ -28,7 +28,10 @@ export class Pace {
   /** What is not measured is taken from narrower runs, whose rows cost no less, or else from wider ones. */
   perRow(width: number): number {
     const bucket = bucketOf(width)
-    for (let b = bucket; b >= 0; b--) if (this.#perRow[b] > 0) return this.#perRow[b]
+    if (this.#perRow[bucket] > 0) return this.#perRow[bucket]
+    let least = Number.POSITIVE_INFINITY
+    for (let b = 0; b < bucket; b++) if (this.#perRow[b] > 0) least = Math.min(least, this.#perRow[b])
+    if (least < Number.POSITIVE_INFINITY) return least
     // At worst a time step costs the same however narrow it is.
     for (let b = bucket + 1; b < buckets; b++) {
       if (this.#perRow[b] > 0) return this.#perRow[b] * 2 ** (b - bucket)

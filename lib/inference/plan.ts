@@ -176,7 +176,7 @@ export class Plan {
    * @throws {TypeError} if the plan needs more of a sequence than what came before: for a backward direction, say
    */
   stream(options?: StreamOptions): Stream {
-    requireStreams(this.parts)
+    requireStreams(this.contents.traits)
     this.#scheduler ??= new Scheduler(this.parts)
     return new Stream(this.#scheduler, options)
   }

@@ -62,11 +62,6 @@ export class Request {
     this.x = row
   }
 
-  /** Of its signal: a listener that is no closure. */
-  handleEvent(): void {
-    this.owner.abort(this)
-  }
-
   get remaining(): number {
     return this.steps - this.at
   }

@@ -4,6 +4,7 @@ import {
   describe,
   PredictionError,
   QueueFullError,
+  refuseUnknownOptions,
   requireNumber,
   TimeoutError,
 } from '../errors.ts'
@@ -14,6 +15,7 @@ import { type BatchingOptions, Dispatcher, type DispatcherEvents } from './dispa
 import { readInput, type SequenceInput } from './input.ts'
 import type { Job } from './job.ts'
 import { none, type Request, type RequestOwner, RequestStore } from './requests.ts'
+import { Signals } from './signals.ts'
 import { StreamStates } from './states.ts'
 import type { Stream } from './stream.ts'
 import type { PlanParts } from './traits.ts'
@@ -71,6 +73,9 @@ const defaults: SchedulerOptions = {
   onBatch: undefined,
 }
 
+const nextOptions = ['priority', 'signal', 'timeout']
+const predictOptions = [...nextOptions, 'state']
+
 // One function makes all promises: a closure for each would cost as much as the promise.
 let resolveMade: (value: never) => void
 let rejectMade: (reason: unknown) => void
@@ -91,8 +96,11 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
   readonly dispatcher: Dispatcher
   readonly #options: SchedulerOptions
   readonly #store: RequestStore
+  readonly #signals = new Signals()
   readonly #deadlines = new Deadlines((request) => this.#expire(request))
   #isClosed = false
+  /** Closed without draining: what has not run never will. */
+  #isDiscarding = false
   #isDrained: (() => void) | undefined
 
   constructor(plan: PlanParts, options: SchedulerOptions = defaults) {
@@ -122,7 +130,7 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
     const request = this.#store.take()
     try {
       readInput(this.plan, x, request, stream !== undefined)
-      if (options) this.#readOptions(request, options)
+      if (options) this.#readOptions(request, options, stream !== undefined)
     } catch (error) {
       this.#store.give(request)
       return Promise.reject(error)
@@ -140,7 +148,7 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
       request.deadline = now + timeout
       this.#deadlines.add(request, now)
     }
-    request.signal?.addEventListener('abort', request)
+    if (request.signal) this.#signals.add(request, request.signal)
     if (!stream) this.dispatcher.enqueue(request)
     else {
       request.stream = stream
@@ -237,6 +245,7 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
     totals.rows += rows
     totals.computeMicroseconds += size * computeMicroseconds
     for (let b = 0; b < size; b++) totals.queueMicroseconds += waits[b]
+    if (this.#isDiscarding) this.#discard()
     const { onBatch } = this.#options
     if (!onBatch) return
     onBatch({ size, rows, queueMicroseconds: waits.slice(0, size), computeMicroseconds, error })
@@ -246,9 +255,9 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
   close(drain: boolean): Promise<void> {
     this.#isClosed = true
     if (!drain) {
+      this.#isDiscarding = true
       this.dispatcher.withdrawAll(() => new ClosedError('batcher'))
-      for (let request: Request | undefined; (request = this.dispatcher.waiting.first); )
-        this.#drop(request, new ClosedError('batcher'))
+      this.#discard()
     }
     return new Promise((resolve) => {
       if (this.pending === 0) resolve()
@@ -262,7 +271,12 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
     })
   }
 
-  #readOptions(request: Request, options: RequestOptions & { state?: Tensor | null }): void {
+  #readOptions(
+    request: Request,
+    options: RequestOptions & { state?: Tensor | null },
+    isStream: boolean,
+  ): void {
+    refuseUnknownOptions(isStream ? 'next' : 'predict', options, isStream ? nextOptions : predictOptions)
     const { signal, timeout, priority, state } = options
     if (signal !== undefined) {
       if (!(signal instanceof AbortSignal)) {
@@ -293,6 +307,12 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
     throw new RangeError(
       `predict: expected a state of shape [1, ${stateSize}] from this plan, got [${shape}] of ${dataType}`,
     )
+  }
+
+  /** Of streams, whatever waited behind waits next: until there is none. */
+  #discard(): void {
+    for (let request: Request | undefined; (request = this.dispatcher.waiting.first); )
+      this.#drop(request, new ClosedError('batcher'))
   }
 
   #expire(request: Request): void {
@@ -333,7 +353,7 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
     const { stream, slot } = request
     if (slot !== none) this.states.release(slot)
     if (request.deadline > 0) this.#deadlines.remove(request)
-    request.signal?.removeEventListener('abort', request)
+    if (request.signal) this.#signals.remove(request, request.signal)
     if (stream) this.#advance(stream, request)
     this.#store.give(request)
     if (--this.pending === 0) this.#isDrained?.()

@@ -5,7 +5,7 @@ import { Tensor } from '../tensor.ts'
 import type { SequenceInput } from './input.ts'
 import { none, type Request } from './requests.ts'
 import type { RequestOptions, Scheduler } from './scheduler.ts'
-import type { PlanParts } from './traits.ts'
+import type { Traits } from './traits.ts'
 
 export interface StreamOptions {
   /** The state to begin with, [1, stateSize], as `state` gives it; default zeros. */
@@ -13,7 +13,7 @@ export interface StreamOptions {
 }
 
 /** @throws {TypeError} if the plan has no streams */
-export function requireStreams({ obstacle }: PlanParts): void {
+export function requireStreams({ obstacle }: Traits): void {
   if (!obstacle) return
   throw new TypeError(
     `stream: the model has ${obstacle}, which needs the whole sequence and not only what came before; ` +

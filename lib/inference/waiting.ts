@@ -8,7 +8,7 @@ import type { PlanParts } from './traits.ts'
 export const highestPriority = 9
 
 /** Microseconds that a run may last; less while single steps are about, which share it or wait behind it. */
-const longest = 4000
+const longest = 2000
 const longestBesideSteps = 1000
 
 /** Of one priority. What fits into a run beside a batch of its like need not wait behind what lasts. */
@@ -21,6 +21,8 @@ export class Waiting {
   size = 0
   /** Time steps of all. */
   rows = 0
+  /** Those of which a part has run. */
+  begun = 0
   readonly #plan: PlanParts
   readonly #pace: Pace
   readonly #maxSize: number
@@ -40,12 +42,14 @@ export class Waiting {
     queue.push(request)
     this.size++
     this.rows += request.remaining
+    if (request.at > 0) this.begun++
   }
 
   remove(request: Request): void {
     request.queue!.remove(request)
     this.size--
     this.rows -= request.remaining
+    if (request.at > 0) this.begun--
   }
 
   /** When the one came that waits longest. */
@@ -73,20 +77,19 @@ export class Waiting {
    * @param besideSteps whether single steps run or wait
    */
   take(job: Job, places: number, besideSteps: boolean): void {
-    if (this.#plan.sharing === 'ragged')
-      this.#takeMixed(job, places, besideSteps ? longestBesideSteps : longest)
+    if (this.#plan.sharing === 'ragged') this.#takeMixed(job, places, besideSteps)
     else this.#takeAlike(job, places)
   }
 
   /** Of any length: short ones whole, long ones in part. */
-  #takeMixed(job: Job, places: number, microseconds: number): void {
+  #takeMixed(job: Job, places: number, besideSteps: boolean): void {
     for (let priority = highestPriority; priority >= 0 && job.size < places; priority--) {
       const { short, long } = this.#levels[priority]
       if (short.size + long.size === 0) continue
       const left = places - job.size
       const shorts = Math.min(short.size, left - placesForLong(short, long, left))
       for (let n = 0; n < shorts; n++) this.#move(short.first!, job, short.first!.remaining)
-      this.#takeLong(long, job, places, microseconds)
+      this.#takeLong(long, job, places, besideSteps || job.size > 0 ? longestBesideSteps : longest)
     }
   }
 
