@@ -27,7 +27,7 @@ const tolerated = 1.1
 export async function soak(seconds: number): Promise<string[]> {
   const files = await writeModel(network)
   const service = await startService('lstm-native', { files, network })
-  const failures: string[] = []
+  const failures = new Failures()
   const resident: number[] = []
   const end = performance.now() + seconds * 1000
   const isOver = () => performance.now() >= end
@@ -50,12 +50,25 @@ export async function soak(seconds: number): Promise<string[]> {
     files.remove()
   }
   failures.push(...judgeMemory(resident))
-  return failures
+  return failures.sentences
 }
 
 interface Watch {
   isOver(): boolean
-  failures: string[]
+  failures: Failures
+}
+
+/** What went wrong once may go wrong ten thousand times. */
+class Failures {
+  readonly #counts = new Map<string, number>()
+
+  push(...sentences: readonly string[]): void {
+    for (const each of sentences) this.#counts.set(each, (this.#counts.get(each) ?? 0) + 1)
+  }
+
+  get sentences(): string[] {
+    return [...this.#counts].map(([each, count]) => (count === 1 ? each : `${each} (${count} times)`))
+  }
 }
 
 async function load(
@@ -79,7 +92,7 @@ async function sendBadRequests({ port }: Service, { isOver, failures }: Watch): 
   for (let i = 0; !isOver(); i++) {
     const bad = badRequests[i % badRequests.length]
     const { status, body } = await post(port, bad)
-    if (status < 400 || status > 499 || !/expected/.test(body.toString())) {
+    if (status < 400 || status > 499 || !/expected|send /.test(body.toString())) {
       failures.push(
         `${bad.name}: expected a 4xx that says what was expected, got ${status} ${body.toString('utf8', 0, 200)}`,
       )
