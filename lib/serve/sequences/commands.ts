@@ -6,7 +6,8 @@ import { ownBytes, tokenAt, tokenBytes } from './record.ts'
 
 /** KEYS: the sequence; ARGV: the token expected, empty for no record, the new record, ms until it is forgotten. */
 const replaceScript = `
-if redis.call('GETRANGE', KEYS[1], ${tokenAt}, ${tokenAt + tokenBytes - 1}) ~= ARGV[1] then
+local token = redis.call('GETRANGE', KEYS[1], ${tokenAt}, ${tokenAt + tokenBytes - 1})
+if token ~= ARGV[1] or token == '' and redis.call('EXISTS', KEYS[1]) == 1 then
   return redis.call('GET', KEYS[1])
 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])

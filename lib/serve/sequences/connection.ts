@@ -1,14 +1,21 @@
 /**
  * One connection to Redis, kept up: made anew, with growing pauses, when it breaks or when replies stop coming. Nothing is
- * queued while there is none, so that nothing grows: a command sent then fails at once, and one that was under way when the
- * connection broke fails with `ConnectionLostError`, since nobody can tell whether Redis has run it.
+ * queued while there is none, so that nothing grows: a command sent then fails at once, as does one that was under way when the
+ * connection broke, of which nobody can tell whether Redis has run it.
  */
 import { createClient, ErrorReply, RESP_TYPES, type RedisArgument } from '@redis/client'
 import { SequenceLimitError, StateUnavailableError } from './store.ts'
 
-/** The connection broke before the reply: the command was run or not. */
+/** There is no connection, or it broke before the reply: the command was run or not. */
 export class ConnectionLostError extends Error {
   override readonly name = 'ConnectionLostError'
+  /** False: it was not run. */
+  readonly wasSent: boolean
+
+  constructor(message: string, { wasSent, cause }: { wasSent: boolean; cause?: unknown }) {
+    super(message, { cause })
+    this.wasSent = wasSent
+  }
 }
 
 export interface ConnectionOptions {
@@ -78,14 +85,14 @@ export class RedisConnection {
    * Sends a command. Commands of one turn of the event loop travel together.
    *
    * @returns bulk strings as Buffers
-   * @throws {ConnectionLostError} if the connection breaks before the reply
-   * @throws {StateUnavailableError} if there is no connection, or Redis refuses to serve now
+   * @throws {ConnectionLostError} if there is no connection, or it breaks before the reply
+   * @throws {StateUnavailableError} if Redis refuses to serve now
    * @throws {SequenceLimitError} if Redis is out of memory
    * @throws {ErrorReply} NOSCRIPT, for the caller to act upon
    */
   async send(command: readonly RedisArgument[]): Promise<unknown> {
     const client = this.#client
-    if (!client) throw this.#unavailable()
+    if (!client) throw new ConnectionLostError('no connection to Redis', { wasSent: false })
     if (this.#pending++ === 0) this.#heardAt = performance.now()
     try {
       return await client.sendCommand(command, { typeMapping })
@@ -183,7 +190,8 @@ export class RedisConnection {
   }
 
   #translate(error: Error, client: Client): Error {
-    if (!(error instanceof ErrorReply)) return new ConnectionLostError(error.message, { cause: error })
+    if (!(error instanceof ErrorReply))
+      return new ConnectionLostError(error.message, { wasSent: true, cause: error })
     const { message } = error
     if (message.startsWith('NOSCRIPT')) return error
     if (message.startsWith('OOM')) return new SequenceLimitError(`Redis has no room for a state: ${message}`)

@@ -3,7 +3,7 @@
  * and the last response where requests have ids. Those idle for too long are found at the front of a list that is kept in
  * the order of use, so that neither many sequences nor many timers cost anything while they do nothing.
  */
-import { newStatistics, requireNext, requireSequenceId, timeLeft } from './rules.ts'
+import { newStatistics, refusalOf, requireSequenceId, timeLeft } from './rules.ts'
 import {
   SequenceLimitError,
   type SequenceModel,
@@ -112,7 +112,8 @@ export class LocalStore implements SequenceStore {
     const earlier = this.#earlier(request, sequence.stream ? sequence : this.#ended.get(key))
     if (earlier) return earlier
     const { steps, model, stream: before } = sequence
-    requireNext(request, before && { steps, stateLayout: model.stateLayout })
+    const refusal = refusalOf(request, before && { steps, stateLayout: model.stateLayout })
+    if (refusal) throw refusal
     const timeout = timeLeft(request, deadline)
     const stream = this.#streamFor(request, sequence)
     let output: StepResult['output']

@@ -39,7 +39,7 @@ import {
   type SequenceRecord,
 } from './record.ts'
 import { RecordCache, type Sequence } from './record-cache.ts'
-import { newStatistics, requireNext, requireSequenceId, timeLeft } from './rules.ts'
+import { newStatistics, refusalOf, requireSequenceId, timeLeft } from './rules.ts'
 import {
   SequenceConflictError,
   type SequenceStatistics,
@@ -63,6 +63,8 @@ export interface RedisStoreOptions {
   replyTimeout?: number
   /** Ms after a break for which steps wait for a new connection; default 1,000. */
   patience?: number
+  /** Ms within which there must be a first connection; default 5,000. */
+  openTimeout?: number
 }
 
 /** Lost races, and broken connections, after which a step gives up. */
@@ -70,7 +72,6 @@ const mostRaces = 16
 const mostBreaks = 4
 /** Ms for which the end of a sequence is remembered. */
 const endRemembered = 60_000
-const openPatience = 5_000
 
 /** A step on its way. */
 interface Attempt {
@@ -80,8 +81,8 @@ interface Attempt {
   mark: Buffer
   /** In ms of `performance.now()`. */
   deadline: number
-  /** Of a write of which no answer has come. */
-  unsure: StepResult | undefined
+  /** What a write would come to of which no answer has come, and its token. */
+  unsure: { result: StepResult; token: Buffer } | undefined
 }
 
 export class RedisStore implements SequenceStore {
@@ -96,12 +97,12 @@ export class RedisStore implements SequenceStore {
   #pending = new Set<Promise<unknown>>()
   #isClosed = false
 
-  /** @throws {StateUnavailableError} if there is no connection within 5 s */
+  /** @throws {StateUnavailableError} if there is no connection within `openTimeout` */
   static async open(options: RedisStoreOptions): Promise<RedisStore> {
-    const { url, replyTimeout = 2_000, patience = 1_000 } = options
+    const { url, replyTimeout = 2_000, patience = 1_000, openTimeout = 5_000 } = options
     const connection = new RedisConnection({ url, replyTimeout, patience })
     try {
-      await connection.whenReady(openPatience)
+      await connection.whenReady(openTimeout)
     } catch (error) {
       connection.close()
       throw error
@@ -162,18 +163,29 @@ export class RedisStore implements SequenceStore {
     // The start of a sequence is most often its first record: the script finds out if it is not.
     let mustRead = !sequence.record && !request.start
     let record = sequence.record && decodeRecord(sequence.record)
+    let isCurrent = false
     for (let races = 0, breaks = 0; races < mostRaces; ) {
       try {
-        if (mustRead) record = this.#found(attempt, await this.#commands.read(key), record)
-        mustRead = false
+        if (mustRead) {
+          record = this.#found(attempt, await this.#commands.read(key), record)
+          isCurrent = true
+          mustRead = false
+        }
         request.signal?.throwIfAborted()
         const earlier = this.#earlier(attempt, record)
         if (earlier) return earlier
-        const found = await this.#write(attempt, record)
-        if (isResult(found)) return found
-        record = this.#found(attempt, found, record)
-        races++
-        this.#statistics.races++
+        const refusal = refusalOf(request, living(record))
+        if (refusal && isCurrent) throw refusal
+        // What another replica has done since may be what the step follows.
+        if (refusal) mustRead = true
+        else {
+          const found = await this.#write(attempt, record)
+          if (isResult(found)) return found
+          record = this.#found(attempt, found, record)
+          isCurrent = true
+          races++
+          this.#statistics.races++
+        }
       } catch (error) {
         if (!(error instanceof ConnectionLostError)) throw error
         mustRead = true
@@ -209,11 +221,11 @@ export class RedisStore implements SequenceStore {
           'and others after it; its response is no longer stored',
       )
     }
-    if (unsure) this.#statistics.steps++
-    else this.#statistics.replays++
     // Without an id the mark is this process's own, and nobody but it has the response.
-    if (!hasId) return unsure!
-    return { output: record.response!, step: record.steps - 1, isReplay: !unsure }
+    const isOwn = unsure !== undefined && (!hasId || record.token.equals(unsure.token))
+    if (isOwn) this.#statistics.steps++
+    else this.#statistics.replays++
+    return isOwn ? unsure.result : { output: record.response!, step: record.steps - 1, isReplay: true }
   }
 
   /** 2 and 3: the result, or what stands there instead. */
@@ -223,33 +235,33 @@ export class RedisStore implements SequenceStore {
   ): Promise<StepResult | Buffer | undefined> {
     const { request, key, sequence, mark } = attempt
     const { model, x, start, end, signal, priority } = request
-    const living = record && !record.isEnded ? record : undefined
-    requireNext(request, living)
-    const state = start ? null : living!.state!
+    const before = start ? undefined : living(record)
+    const state = before ? before.state! : null
     const timeout = timeLeft(request, attempt.deadline)
     const { output, state: stateAfter } = await model.batcher.predict(x, { state, signal, timeout, priority })
-    const step = start ? 0 : living!.steps
+    const step = before ? before.steps : 0
+    const token = randomToken()
     const successor = encodeRecord({
-      token: randomToken(),
+      token,
       isEnded: end,
       steps: step + 1,
       fingerprint: model.fingerprint,
       stateLayout: model.stateLayout,
       state: end ? undefined : stateAfter,
       response: request.requestId === undefined ? undefined : output,
-      startMark: start ? mark : living!.startMark,
+      startMark: before ? before.startMark : mark,
       marks: remember(mark, record?.marks),
     })
     const result = { output, step, isReplay: false }
     const life = end ? Math.min(endRemembered, this.#maxSequenceIdle) : this.#maxSequenceIdle
     const found = await this.#commands.replace(key, record?.token, successor, life).catch((error) => {
-      if (error instanceof ConnectionLostError) attempt.unsure = result
+      if (error instanceof ConnectionLostError && error.wasSent) attempt.unsure = { result, token }
       throw error
     })
     if (found !== true) return found
     sequence.record = successor
     this.#statistics.steps++
-    if (!start && living!.fingerprint !== model.fingerprint) this.#statistics.reloads++
+    if (before && before.fingerprint !== model.fingerprint) this.#statistics.reloads++
     return result
   }
 
@@ -269,6 +281,10 @@ export class RedisStore implements SequenceStore {
     }
     return found
   }
+}
+
+function living(record: SequenceRecord | undefined): SequenceRecord | undefined {
+  return record?.isEnded ? undefined : record
 }
 
 function isResult(found: StepResult | Buffer | undefined): found is StepResult {

@@ -2,6 +2,7 @@
 import { TimeoutError } from '../../errors.ts'
 import {
   SequenceConflictError,
+  type SequenceError,
   type SequenceModel,
   SequenceNotFoundError,
   type SequenceStatistics,
@@ -25,23 +26,26 @@ export function requireSequenceId({ sequenceId }: StepRequest): void {
 }
 
 /**
+ * Why the step cannot follow what has been applied; undefined if it can.
+ *
  * @param progress of the sequence; undefined where none is alive
- * @throws {SequenceNotFoundError | SequenceConflictError} if the step cannot follow it
  */
-export function requireNext(request: StepRequest, progress: Progress | undefined): void {
+export function refusalOf(request: StepRequest, progress: Progress | undefined): SequenceError | undefined {
   const { model, sequenceId, start, step } = request
   const place = `sequence ${sequenceId} of ${model.name}`
   const applied = start ? 0 : progress?.steps
   if (applied === undefined) {
-    throw new SequenceNotFoundError(
+    return new SequenceNotFoundError(
       `${place}: there is none under this id. It was never started, has ended or was idle for too long; ` +
         'send its first step with sequence_start: true',
     )
   }
   if (step !== undefined && step !== applied) {
-    throw new SequenceConflictError(`${place}: expected sequence_step ${applied}, got ${step}`)
+    return new SequenceConflictError(`${place}: expected sequence_step ${applied}, got ${step}`)
   }
-  if (!start && progress!.stateLayout !== model.stateLayout) throw otherLayout(place, progress!, model)
+  return start || progress!.stateLayout === model.stateLayout
+    ? undefined
+    : otherLayout(place, progress!, model)
 }
 
 function otherLayout(place: string, { stateLayout }: Progress, model: SequenceModel): SequenceConflictError {
