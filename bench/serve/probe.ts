@@ -53,5 +53,6 @@ process.on('message', (request: ProbeRequest) => {
   if (request === 'begin') begin()
   process.send!(request === 'begin' ? 'begun' : end())
 })
-// The channel to the parent must not keep a server alive that has been told to end.
+// The channel to the parent must not keep a server alive that has been told to end; without a parent nobody would tell it.
 process.channel?.unref()
+process.on('disconnect', () => process.exit())
