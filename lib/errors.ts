@@ -38,6 +38,25 @@ export class NonFiniteLossError extends Error {
   }
 }
 
+/** A model gave, where it generates, an output that is no number, or no token a probability. `step` tokens came before. */
+export class NonFiniteOutputError extends Error {
+  override readonly name = 'NonFiniteOutputError'
+  readonly code = 'NON_FINITE_OUTPUT'
+  readonly step: number
+  readonly token: number
+  readonly value: number
+
+  constructor(step: number, token: number, value: number) {
+    super(
+      `generate: the model's output for token ${token} is ${value} at step ${step}; ` +
+        'look for non-finite weights or inputs',
+    )
+    this.step = step
+    this.token = token
+    this.value = value
+  }
+}
+
 /** The requested back end cannot run here: unknown name, missing addon, or a CPU without the instructions. */
 export class BackendError extends Error {
   override readonly name = 'BackendError'

@@ -5,6 +5,7 @@ export {
   ClosedError,
   FileFormatError,
   NonFiniteLossError,
+  NonFiniteOutputError,
   PredictionError,
   QueueFullError,
   TimeoutError,
@@ -16,6 +17,11 @@ export {
   type BatcherOptions,
   type BatcherStatistics,
 } from './inference/batcher.ts'
+export { type GenerateOptions, type Generation, generate } from './inference/generate.ts'
+export type { SamplingOptions } from './inference/generation/sampling.ts'
+export type { GeneratedSequence, Stopped } from './inference/generation/search.ts'
+export type { Stop } from './inference/generation/stopping.ts'
+export type { TokenModelOptions } from './inference/generation/token-model.ts'
 export type { SequenceInput } from './inference/input.ts'
 export {
   attach,

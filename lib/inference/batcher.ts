@@ -5,6 +5,7 @@ import type { SequenceInput } from './input.ts'
 import { Plan } from './plan.ts'
 import { type BatchInfo, type RequestOptions, Scheduler, type Totals } from './scheduler.ts'
 import { requireStreams, Stream, type StreamOptions } from './stream.ts'
+import type { PlanParts } from './traits.ts'
 
 export interface BatcherOptions {
   /** Requests that run together at most; default 64. */
@@ -120,6 +121,11 @@ export class Batcher {
   stream(options?: StreamOptions): Stream {
     requireStreams(this.#scheduler.plan)
     return new Stream(this.#scheduler, options)
+  }
+
+  /** @internal */
+  get parts(): PlanParts {
+    return this.#scheduler.plan
   }
 
   get statistics(): BatcherStatistics {

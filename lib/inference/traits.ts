@@ -15,6 +15,8 @@ export interface Traits {
   obstacle?: string
   /** Whether parts of a sequence one after the other, the state carried, give the bits of the whole. */
   runsInParts: boolean
+  /** Whether the last step that computes something is a softmax, not of logarithms. */
+  givesProbabilities: boolean
 }
 
 /** What streams and batches run a plan with. */
@@ -37,10 +39,7 @@ export interface PlanParts extends Traits {
 }
 
 export function traitsOf(steps: readonly PlanStep[]): Traits {
-  const obstacle = obstacleIn(steps)
-  // A masked step repeats the output of the one before it, which may stand in another part.
-  const masks = steps.some((step) => step.kind === 'masking' || (step.kind === 'embedding' && step.maskZero))
-  return { sharing: sharingOf(steps), obstacle, runsInParts: !obstacle && !masks }
+  return { sharing: sharingOf(steps), obstacle: obstacleIn(steps) }
 }
 
 function sharingOf(steps: readonly PlanStep[]): Sharing {
