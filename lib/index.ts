@@ -22,7 +22,7 @@ export type { SamplingOptions } from './inference/generation/sampling.ts'
 export type { GeneratedSequence, Stopped } from './inference/generation/search.ts'
 export type { Stop } from './inference/generation/stopping.ts'
 export type { TokenModelOptions } from './inference/generation/token-model.ts'
-export type { SequenceInput } from './inference/input.ts'
+export type { SequenceInput, WholeSequence } from './inference/input.ts'
 export {
   attach,
   compile,

@@ -56,12 +56,13 @@ async function randomTraffic(name: string, model: Sequential, batcher: Batcher, 
   for (let n = 0; n < 60; n++) {
     const x = sequenceFor(model, lengthFor(name, random, n % 10 === 0 ? 90 : 12), n)
     const priority = Math.floor(random.uniform() * 3)
+    const given = x.slice()
     const check = async () => {
       if (n % 3 > 0 || plan.stateSize === 0) {
-        expectBits(await batcher.predict(x, { priority }), plan.predictSync(batchOfOne(x)))
+        expectBits(await batcher.predict(given, { priority }), plan.predictSync(batchOfOne(x)))
         return
       }
-      const first = await batcher.predict(x, { priority, state: null })
+      const first = await batcher.predict(given, { priority, state: null })
       const second = await batcher.predict(x, { state: first.state })
       const alone = plan.predictSync(batchOfOne(x), { state: null })
       const after = plan.predictSync(batchOfOne(x), { state: alone.state })
@@ -71,9 +72,7 @@ async function randomTraffic(name: string, model: Sequential, batcher: Batcher, 
     }
     checked.push(check())
     // The caller may write into x at once.
-    const copy = x.slice()
-    x.fill(1)
-    x.set(copy)
+    given.fill(1)
     if (random.uniform() < 0.3) await wait()
   }
   await Promise.all(checked)

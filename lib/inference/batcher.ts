@@ -1,7 +1,7 @@
 /** Many callers, one plan: requests that wait at the same time run together. */
 import { describe, refuseUnknownOptions, requireInteger, requireNumber } from '../errors.ts'
 import type { Tensor } from '../tensor.ts'
-import type { SequenceInput } from './input.ts'
+import type { WholeSequence } from './input.ts'
 import { Plan } from './plan.ts'
 import { type BatchInfo, type RequestOptions, Scheduler, type Totals } from './scheduler.ts'
 import { requireStreams, Stream, type StreamOptions } from './stream.ts'
@@ -97,7 +97,7 @@ export class Batcher {
   /**
    * @param x one sequence, [T, inputSize], or int32 [T] where the model begins with an Embedding; copied
    * @returns [S, outputSize], S being T unless convolutions or pools change it, or [outputSize] where the plan ends in one
-   *   step; with `state` in the options also the new state, [1, stateSize]
+   *   step; with `state` in the options also the new state, [1, stateSize]. Maybe a view, as of `Stream.next`
    * @throws {TypeError | RangeError} (as all errors, by rejecting) if x or an option does not fit: that request alone
    * @throws {QueueFullError} if `maxQueueSize` requests wait
    * @throws {TimeoutError} if it waits too long; one whose last part runs is answered
@@ -105,11 +105,11 @@ export class Batcher {
    * @throws {PredictionError} if the back end fails, for all requests of the batch
    */
   predict(
-    x: SequenceInput,
+    x: WholeSequence,
     options: BatchedPredictOptions & { state: Tensor | null },
   ): Promise<{ output: Tensor; state: Tensor }>
-  predict(x: SequenceInput, options?: BatchedPredictOptions): Promise<Tensor>
-  predict(x: SequenceInput, options?: BatchedPredictOptions): Promise<unknown> {
+  predict(x: WholeSequence, options?: BatchedPredictOptions): Promise<Tensor>
+  predict(x: WholeSequence, options?: BatchedPredictOptions): Promise<unknown> {
     return this.#scheduler.submit(undefined, x, options)
   }
 

@@ -5,11 +5,11 @@ import { Tensor, type TensorArray } from '../tensor.ts'
 import type { Request } from './requests.ts'
 import type { PlanParts } from './traits.ts'
 
-/**
- * One sequence, or a part of one: features as a typed array or tensor, [I] for a step of a stream and [T, I]; of a model that
- * begins with an Embedding an index, or int32 [T].
- */
-export type SequenceInput = number | FloatArray | Int32Array | Tensor
+/** A sequence, [T, I] as a typed array of the plan's type or a tensor; int32 [T] where the model begins with an Embedding. */
+export type WholeSequence = FloatArray | Int32Array | Tensor
+
+/** A sequence or some steps of it, or a single step: [I], or an index. */
+export type SequenceInput = number | WholeSequence
 
 /** @throws {RangeError} if x does not fit the plan */
 export function readInput(plan: PlanParts, x: SequenceInput, request: Request, isStream: boolean): void {

@@ -58,7 +58,8 @@ export class Stream {
    *
    * @param x [I], or [T, I] for T steps at once, a typed array or tensor of the plan's type; an index, or int32 [T], where
    *   the model begins with an Embedding. Copied: the caller may write into it at once
-   * @returns [O] for one step, [T, O] for x with a time axis; [O] if the plan ends in one step
+   * @returns [O] for one step, [T, O] for x with a time axis; [O] if the plan ends in one step. Of more than 16 numbers it may be
+   *   a view of its batch's memory, which it keeps: `clone` what is to stay for long
    * @throws {RangeError} (as all errors, by rejecting) if x does not fit
    * @throws {ClosedError} if the stream is closed, or is before the request has begun
    * @throws {QueueFullError | TimeoutError} as the batcher's options have it

@@ -13,8 +13,6 @@ export interface Traits {
   sharing: Sharing
   /** The layer that needs more than one step and the state at a time; undefined where the plan has streams. */
   obstacle?: string
-  /** Whether parts of a sequence one after the other, the state carried, give the bits of the whole. */
-  runsInParts: boolean
   /** Whether the last step that computes something is a softmax, not of logarithms. */
   givesProbabilities: boolean
 }
@@ -39,8 +37,13 @@ export interface PlanParts extends Traits {
 }
 
 export function traitsOf(steps: readonly PlanStep[]): Traits {
-  return { sharing: sharingOf(steps), obstacle: obstacleIn(steps) }
+  const last = steps.findLast(({ kind }) => !movesOnly.includes(kind))
+  const givesProbabilities = last?.kind === 'softmax' && !last.log
+  return { sharing: sharingOf(steps), obstacle: obstacleIn(steps), givesProbabilities }
 }
+
+/** Steps that choose or move time steps and compute nothing. */
+const movesOnly: readonly PlanStep['kind'][] = ['lastStep', 'flatten', 'reverse', 'masking']
 
 function sharingOf(steps: readonly PlanStep[]): Sharing {
   if (steps.every(runsRagged)) return 'ragged'

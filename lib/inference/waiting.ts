@@ -81,7 +81,7 @@ export class Waiting {
     else this.#takeAlike(job, places)
   }
 
-  /** Of any length: short ones whole, long ones in part. */
+  /** Of any length: short ones whole, long ones in part, which gives the same bits where nothing masks steps. */
   #takeMixed(job: Job, places: number, besideSteps: boolean): void {
     for (let priority = highestPriority; priority >= 0 && job.size < places; priority--) {
       const { short, long } = this.#levels[priority]
@@ -102,7 +102,7 @@ export class Waiting {
     for (let n = 0; n < count; n++) {
       const request = long.first!
       const { remaining } = request
-      if (this.#plan.runsInParts) this.#move(request, job, Math.min(share, remaining))
+      if (!this.#plan.obstacle) this.#move(request, job, Math.min(share, remaining))
       else if (job.size === 0 || job.rows + remaining <= rows) this.#move(request, job, remaining)
       else return
     }
