@@ -1,10 +1,9 @@
 /** `npm run bench`: measures the cases against the peers and prints what came out; see README.md beside this file. */
-import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
-import { join } from 'node:path'
 import { type Arguments, parseArguments, usage } from './arguments.ts'
 import { type Case, casesMatching, identity } from './cases.ts'
+import { installContenders } from './install.ts'
 import { type CaseResult, measureCase } from './measure.ts'
 import { describeLimits, describeResults } from './report.ts'
 import { type Limits, measureLimits } from './roofline/roofline.ts'
@@ -93,17 +92,6 @@ function finish({ json }: Arguments, limits: Limits, results: readonly CaseResul
   if (!json) return
   const machine = { model: cpus()[0].model.trim(), cores: cpus().length, node: process.version }
   writeFileSync(json, `${JSON.stringify({ machine, limits, results }, undefined, 1)}\n`)
-}
-
-/** The peers are no part of the package: they come on the first run, and again when the lock file changes. */
-function installContenders(): void {
-  const folder = import.meta.dirname
-  const installed = join(folder, 'node_modules', '.package-lock.json')
-  const locked = statSync(join(folder, 'package-lock.json')).mtimeMs
-  if (existsSync(installed) && statSync(installed).mtimeMs >= locked) return
-  console.log('Installing the peers (npm ci --prefix bench --ignore-scripts)')
-  const args = ['ci', '--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund']
-  execFileSync('npm', args, { stdio: 'inherit' })
 }
 
 process.exitCode = await main()

@@ -38,9 +38,68 @@ export class NonFiniteLossError extends Error {
   }
 }
 
+/** A model gave, where it generates, an output that is no number, or no token a probability. `step` tokens came before. */
+export class NonFiniteOutputError extends Error {
+  override readonly name = 'NonFiniteOutputError'
+  readonly code = 'NON_FINITE_OUTPUT'
+  readonly step: number
+  readonly token: number
+  readonly value: number
+
+  constructor(step: number, token: number, value: number) {
+    super(
+      `generate: the model's output for token ${token} is ${value} at step ${step}; ` +
+        'look for non-finite weights or inputs',
+    )
+    this.step = step
+    this.token = token
+    this.value = value
+  }
+}
+
 /** The requested back end cannot run here: unknown name, missing addon, or a CPU without the instructions. */
 export class BackendError extends Error {
   override readonly name = 'BackendError'
+}
+
+/** More requests wait than a batcher takes: the caller should ask again later, or of somebody else. */
+export class QueueFullError extends Error {
+  override readonly name = 'QueueFullError'
+  readonly code = 'QUEUE_FULL'
+
+  constructor(waiting: number) {
+    super(`predict: ${waiting} requests wait already, as many as maxQueueSize allows; ask again later`)
+  }
+}
+
+/** A request waited for longer than its `timeout`. */
+export class TimeoutError extends Error {
+  override readonly name = 'TimeoutError'
+  readonly code = 'TIMEOUT'
+
+  constructor(timeout: number) {
+    super(`predict: the request waited for longer than its timeout of ${timeout} ms`)
+  }
+}
+
+/** A stream or batcher was asked for something after it was closed, or before and had not begun with it. */
+export class ClosedError extends Error {
+  override readonly name = 'ClosedError'
+  readonly code = 'CLOSED'
+
+  constructor(what: 'stream' | 'batcher') {
+    super(`predict: the ${what} is closed`)
+  }
+}
+
+/** The run of a plan failed, for all requests in it; `cause` is the back end's error. States are as they were before. */
+export class PredictionError extends Error {
+  override readonly name = 'PredictionError'
+  readonly code = 'PREDICTION_FAILED'
+
+  constructor(cause: Error) {
+    super(`predict: the run failed: ${cause.message}`, { cause })
+  }
 }
 
 /** Throws a TypeError that suggests the nearest known name if `options` holds a name not in `known`. */

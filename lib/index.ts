@@ -1,7 +1,28 @@
 /** The public door: exports only. Everything else is internal and may change. */
 
-export { BackendError, FileFormatError, NonFiniteLossError } from './errors.ts'
+export {
+  BackendError,
+  ClosedError,
+  FileFormatError,
+  NonFiniteLossError,
+  NonFiniteOutputError,
+  PredictionError,
+  QueueFullError,
+  TimeoutError,
+} from './errors.ts'
 export { load, readMetadata, save } from './formats/checkpoint.ts'
+export {
+  type BatchedPredictOptions,
+  Batcher,
+  type BatcherOptions,
+  type BatcherStatistics,
+} from './inference/batcher.ts'
+export { type GenerateOptions, type Generation, generate } from './inference/generate.ts'
+export type { SamplingOptions } from './inference/generation/sampling.ts'
+export type { GeneratedSequence, Stopped } from './inference/generation/search.ts'
+export type { Stop } from './inference/generation/stopping.ts'
+export type { TokenModelOptions } from './inference/generation/token-model.ts'
+export type { SequenceInput, WholeSequence } from './inference/input.ts'
 export {
   attach,
   compile,
@@ -10,6 +31,8 @@ export {
   type PredictSyncOptions,
   type SharedPlan,
 } from './inference/plan.ts'
+export type { BatchInfo, RequestOptions, Totals } from './inference/scheduler.ts'
+export type { Stream, StreamOptions } from './inference/stream.ts'
 export {
   type BackendName,
   type BackendReport,

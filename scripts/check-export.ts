@@ -9,7 +9,8 @@
  */
 import { exportCases } from './export/cases.ts'
 import { checkOnnx, loadRuntime } from './export/onnx.ts'
-import { checkInPython, type Result } from './export/python.ts'
+import { checkInPython } from './export/python.ts'
+import type { Result } from './run-python.ts'
 
 /** float32 sums of the same terms in another order. */
 const tolerance = 1e-5

@@ -41,7 +41,7 @@ describe('the README', () => {
     const problems = ts.getPreEmitDiagnostics(program).map(({ messageText, file }) => {
       return `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
     })
-    expect(blocks).toHaveLength(3)
+    expect(blocks).toHaveLength(4)
     expect(problems).toEqual([])
   })
 
@@ -81,6 +81,12 @@ describe('the README', () => {
     expect(outputs.map(({ length }) => length)).toEqual([2, 2, 2])
     // Float32 sums in another order.
     for (const each of outputs) for (const [i, n] of each.entries()) expect(n).toBeCloseTo(outputs[0][i], 6)
+  })
+
+  it('generates what a model has learnt by heart', async () => {
+    const n = blocks.findIndex((block) => block.includes('generate('))
+    expect(blocks[n].split('\n').filter((line) => line.trim()).length).toBeLessThanOrEqual(12)
+    expect(await output(n)).toEqual(['sells sea shells by the sea shore.'])
   })
 
   it('names commands and files that exist', async () => {

@@ -1,8 +1,7 @@
 /** Builds the roofline program where that is needed, runs it, and returns the machine's measured limits. */
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
+import { buildFolder, buildProgram, compiler } from '../program.ts'
 
 /** Limits by number of threads: `{ '1': ..., '2': ... }`. */
 export type ByThreads = Record<string, number>
@@ -50,9 +49,6 @@ const flags = [
   '-Wno-psabi',
 ]
 
-const sources = import.meta.dirname
-const buildFolder = join(sources, '..', 'build')
-
 /**
  * Measures the limits with 1 thread and with `threads`; takes some ten seconds.
  *
@@ -62,39 +58,29 @@ export function measureLimits({ threads }: { threads: number }): Limits {
   return JSON.parse(execFileSync(buildRoofline(), [String(threads)], { encoding: 'utf8' }))
 }
 
-/** The path of the program, compiled anew if its sources changed. */
 function buildRoofline(): string {
   const targets = builds[process.arch]
   if (!targets)
     throw new Error(`roofline: expected one of ${Object.keys(builds).join(', ')}, got ${process.arch}`)
-  const names = ['roofline.cc', 'kernels.cc', 'kernels.h']
-  const hash = createHash('sha256').update(JSON.stringify([targets, flags]))
-  for (const name of names) hash.update(readFileSync(join(sources, name)))
-  const program = join(buildFolder, `roofline-${hash.digest('hex').slice(0, 16)}`)
-  if (existsSync(program)) return program
-
-  mkdirSync(buildFolder, { recursive: true })
-  const compiler = process.env.CXX ?? 'c++'
-  const objects = targets.map((target) => {
-    const object = join(buildFolder, `${target.symbol}-${process.pid}.o`)
-    const defines = [
-      `-DKERNELS=${target.symbol}`,
-      `-DLANES=${target.lanes}`,
-      `-DREGISTERS=${target.registers}`,
-    ]
-    execFileSync(compiler, [
-      ...flags,
-      ...target.flags,
-      ...defines,
-      '-c',
-      join(sources, 'kernels.cc'),
-      '-o',
-      object,
-    ])
-    return object
+  const [main, kernels, header] = ['roofline.cc', 'kernels.cc', 'kernels.h'].map((name) =>
+    join(import.meta.dirname, name),
+  )
+  return buildProgram({
+    name: 'roofline',
+    files: [main, kernels, header],
+    recipe: [targets, flags],
+    compile: (path) => {
+      const objects = targets.map((target) => {
+        const object = join(buildFolder, `${target.symbol}-${process.pid}.o`)
+        const defines = [
+          `-DKERNELS=${target.symbol}`,
+          `-DLANES=${target.lanes}`,
+          `-DREGISTERS=${target.registers}`,
+        ]
+        execFileSync(compiler(), [...flags, ...target.flags, ...defines, '-c', kernels, '-o', object])
+        return object
+      })
+      execFileSync(compiler(), [...flags, main, ...objects, '-pthread', '-o', path])
+    },
   })
-  const unfinished = `${program}-${process.pid}`
-  execFileSync(compiler, [...flags, join(sources, 'roofline.cc'), ...objects, '-pthread', '-o', unfinished])
-  renameSync(unfinished, program)
-  return program
 }

@@ -2,22 +2,14 @@
 import { stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { FileFormatError, refuseUnknownOptions } from '../errors.ts'
-import { withoutInitialValues } from '../layers/initialisation.ts'
-import { type Layer, type LayerConfig, parametersOf } from '../layers/layer.ts'
-import { layerFromConfig } from '../layers/registry.ts'
-import { configKey, load, readMetadata, save, trainingKey } from './checkpoint.ts'
-import { detectFormat, formatToWrite, type SourceFormat, type TargetFormat } from './detect.ts'
-import type { LayerSpecification } from './pytorch/index.ts'
-import { openSafetensors, openShards } from './safetensors/index.ts'
+import { type Layer, parametersOf } from '../layers/layer.ts'
+import { save } from './checkpoint.ts'
+import { formatToWrite, type SourceFormat, type TargetFormat } from './detect.ts'
+import { type LoadModelOptions, loadModel } from './load-model.ts'
 
-export interface ConvertOptions {
+export interface ConvertOptions extends LoadModelOptions {
   /** Replace what is at `to`. Default: it is an error if something is there. */
   force?: boolean
-  /**
-   * The layers of a file that does not tell them: for PyTorch as `loadPyTorch` takes them, for `.weights.h5` of Keras the
-   * configuration of every layer.
-   */
-  specification?: readonly LayerSpecification[]
   /** T, for Keras and TensorFlow.js, whose Flatten needs one number of steps alone; see `saveKeras`. */
   steps?: number
   /** Whether inputs beside x may be left out of ONNX's (default true), where JavaScript cannot give them; see `saveOnnx`. */
@@ -53,11 +45,10 @@ export async function convert(from: string, to: string, options: ConvertOptions 
   if (options.optionalInputs !== undefined && target !== 'onnx')
     throw new TypeError(`convert: optionalInputs are for ONNX, got them for ${to}`)
   if (!options.force) await refuseExisting(to, target)
-  const source = await detectFormat(from)
-  const { model, metadata = {}, notes = [] } = await read(from, source, options.specification)
+  const { model, format, metadata, notes } = await loadModel(from, options)
   const optionalInputs = await write(model, to, { ...options, format: target, metadata })
   const parameters = [...parametersOf(model).values()].reduce((sum, { size }) => sum + size, 0)
-  return { from: source, to: target, parameters, notes, optionalInputs }
+  return { from: format, to: target, parameters, notes, optionalInputs }
 }
 
 async function refuseExisting(path: string, format: TargetFormat): Promise<void> {
@@ -73,62 +64,6 @@ async function refuseExisting(path: string, format: TargetFormat): Promise<void>
       path,
     })
   }
-}
-
-interface Source {
-  model: Layer
-  metadata?: Readonly<Record<string, string>>
-  notes?: readonly string[]
-}
-
-async function read(
-  path: string,
-  format: SourceFormat,
-  specification: ConvertOptions['specification'],
-): Promise<Source> {
-  if (format === 'safetensors' || format === 'pytorch') return readTensors(path, format, specification)
-  if (specification && format !== 'hdf5') {
-    throw new FileFormatError(`${path}: tells its layers itself; leave the specification out`, {
-      code: 'NeedlessSpecification',
-      path,
-    })
-  }
-  return { model: await readTelling(path, format, specification) }
-}
-
-async function readTelling(
-  path: string,
-  format: Exclude<SourceFormat, 'safetensors' | 'pytorch'>,
-  specification: ConvertOptions['specification'],
-): Promise<Layer> {
-  if (format === 'onnx') return (await (await import('./onnx/index.ts')).loadOnnx(path)).toModel()
-  if (format === 'tfjs') return (await import('./tfjs/index.ts')).loadTfjs(path)
-  const { loadKeras, loadKerasWeights } = await import('./keras/index.ts')
-  if (!specification) return loadKeras(path)
-  const layers = specification as readonly LayerConfig[]
-  const model = withoutInitialValues(() => layerFromConfig({ type: 'Sequential', layers }))
-  return loadKerasWeights(model, path)
-}
-
-/** Keys of this package's own, which `save` writes anew. */
-const ownKeys = ['format', configKey, trainingKey]
-
-async function readTensors(
-  path: string,
-  format: 'safetensors' | 'pytorch',
-  specification: ConvertOptions['specification'],
-): Promise<Source> {
-  const metadata = format === 'pytorch' ? new Map<string, string>() : await readMetadata(path)
-  if (!specification && metadata.has(configKey)) {
-    const texts = [...metadata].filter(([key]) => !ownKeys.includes(key))
-    return { model: await load(path), metadata: Object.fromEntries(texts) }
-  }
-  const { loadPyTorch, proposeSpecification } = await import('./pytorch/index.ts')
-  const model = await loadPyTorch(path, { specification })
-  if (specification) return { model }
-  const file = await (path.endsWith('.json') ? openShards(path) : openSafetensors(path))
-  await file.close()
-  return { model, notes: proposeSpecification(file.tensors).notes }
 }
 
 /** @returns the inputs that may be left out */

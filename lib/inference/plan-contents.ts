@@ -2,14 +2,8 @@
 import { BackendError, describe } from '../errors.ts'
 import type { CompiledPlan, FloatArray, PlanStep } from '../kernels/contract.ts'
 import { kernelsFor } from '../kernels/index.ts'
-import {
-  changesSteps,
-  endsInOneStep,
-  runsInParts,
-  runsRagged,
-  type Sized,
-  sizeSteps,
-} from '../kernels/plan-widths.ts'
+import { changesSteps, endsInOneStep, type Sized, sizeSteps } from '../kernels/plan-widths.ts'
+import { type Traits, traitsOf } from './traits.ts'
 
 const planKind = 'lstm-native plan 1'
 
@@ -29,10 +23,7 @@ export interface PlanContents extends SharedPlan {
   /** Indices in x are below this; 0 where x holds features. */
   readonly vocabulary: number
   readonly endsInOneStep: boolean
-  /** Whether a run may have `offsets`. */
-  readonly isRagged: boolean
-  /** The kind of the first step that needs the whole sequence; none where a sequence may come in parts. */
-  readonly needsWhole: PlanStep['kind'] | undefined
+  readonly traits: Traits
   /** The steps that may make another T of theirs, without their weights. */
   readonly onTime: readonly Sized[]
 }
@@ -52,8 +43,7 @@ export function planContents(steps: readonly PlanStep[], like: FloatArray): Plan
     outputSize: sized.at(-1)!.output,
     vocabulary,
     endsInOneStep: steps.some(endsInOneStep),
-    isRagged: steps.every(runsRagged),
-    needsWhole: steps.find((step) => !runsInParts(step))?.kind,
+    traits: traitsOf(steps),
     onTime: sized.filter(({ step }) => changesSteps(step)).map(withoutWeights),
   }
 }

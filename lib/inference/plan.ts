@@ -7,6 +7,9 @@ import { Layer, parametersOf } from '../layers/layer.ts'
 import { requireMask } from '../operations/common.ts'
 import { Tensor, type TensorArray } from '../tensor.ts'
 import { type PlanContents, planContents, requireContents, type SharedPlan } from './plan-contents.ts'
+import { Scheduler } from './scheduler.ts'
+import { requireStreams, Stream, type StreamOptions } from './stream.ts'
+import type { PlanParts } from './traits.ts'
 
 export type { SharedPlan } from './plan-contents.ts'
 
@@ -71,6 +74,8 @@ export class Plan {
   readonly contents: PlanContents
   /** @internal */
   readonly kernels: Kernels
+  /** Of the plan's own streams. */
+  #scheduler: Scheduler | undefined
 
   /** @internal Use `compile` or `attach`. */
   constructor(contents: PlanContents) {
@@ -164,6 +169,43 @@ export class Plan {
     return this.#result(run, output)
   }
 
+  /**
+   * A stream: the plan on a sequence that comes a step at a time, h and c kept in between. Steps of streams that are asked for
+   * in the same turn of the event loop run together, on threads of their own.
+   *
+   * @throws {TypeError} if the plan needs more of a sequence than what came before: for a backward direction, say
+   */
+  stream(options?: StreamOptions): Stream {
+    requireStreams(this.contents.traits)
+    this.#scheduler ??= new Scheduler(this.parts)
+    return new Stream(this.#scheduler, options)
+  }
+
+  /** @internal */
+  get parts(): PlanParts {
+    const { traits, compiled, vocabulary, inputSize, outputSize, endsInOneStep } = this.contents
+    return {
+      ...traits,
+      kernels: this.kernels,
+      compiled,
+      inputWidth: vocabulary ? 1 : inputSize,
+      vocabulary,
+      outputSize,
+      stateSize: this.stateSize,
+      endsInOneStep,
+      stepShape: [outputSize],
+      like: this.floats(0),
+      inputLike: vocabulary ? new Int32Array(0) : this.floats(0),
+      stepsAfter: (T) => this.#stepsAfter(T),
+    }
+  }
+
+  #stepsAfter(T: number): number {
+    let S = T
+    for (const each of this.contents.onTime) S = stepsAfter(each, S)
+    return S
+  }
+
   /** All of a run but where its output goes, checked. */
   #prepare(x: Tensor, options: CallOptions | undefined): RunPlan {
     const [B, T] = this.#requireInput(x)
@@ -185,8 +227,7 @@ export class Plan {
   }
 
   #output({ B, T }: RunPlan, given?: Tensor): Tensor {
-    let S = T
-    for (const each of this.contents.onTime) S = stepsAfter(each, S)
+    const S = this.#stepsAfter(T)
     return given ? this.#requireOutput(given, B, S) : this.#newOutput(B, S)
   }
 

@@ -1,15 +1,14 @@
 /** Exported files in Python: PyTorch, Keras and ONNX Runtime, whose Python takes optional inputs. */
-import { spawn } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { saveKeras } from '../../lib/formats/keras/index.ts'
 import { loadOnnx, saveOnnx } from '../../lib/formats/onnx/index.ts'
 import { savePyTorch } from '../../lib/formats/pytorch/index.ts'
 import { type StoredArray, writeSafetensors } from '../../lib/formats/safetensors/index.ts'
 import { type Layer, type Tensor, tensor } from '../../lib/index.ts'
+import { type Result, runPython } from '../run-python.ts'
 import { expectedOutputs, makeInput, makeModel, makeStates } from './case.ts'
 import { exportCases } from './cases.ts'
 import { keras, kerasModels, type Network, pytorch } from './networks.ts'
@@ -22,12 +21,6 @@ interface Job {
   ending: string
   /** Of those that check.py knows, for files that tell no network. */
   network?: string
-}
-
-export interface Result {
-  name: string
-  error?: number
-  failure?: string
 }
 
 type Report = (result: Result) => void
@@ -55,7 +48,8 @@ export async function checkInPython(python: string, report: Report): Promise<voi
       }
     }
     await writeFile(join(folder, 'jobs.json'), JSON.stringify(jobs))
-    await run(python, folder, report, jobs.length)
+    const script = fileURLToPath(new URL('check.py', import.meta.url))
+    await runPython(python, [script, folder], { report, expected: jobs.length })
   } finally {
     await rm(folder, { recursive: true })
   }
@@ -123,23 +117,4 @@ function writeTensors(path: string, tensors: ReadonlyMap<string, Tensor>): Promi
     ([name, { shape, array }]) => [name, { shape, data: array as StoredArray }] as const,
   )
   return writeSafetensors(path, stored)
-}
-
-async function run(python: string, folder: string, report: Report, expected: number): Promise<void> {
-  const script = fileURLToPath(new URL('check.py', import.meta.url))
-  const child = spawn(python, [script, folder], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const ended = new Promise<number | null>((resolve, reject) => {
-    child.on('error', (cause) => reject(new Error(`${python} cannot be run: ${cause.message}`, { cause })))
-    child.on('close', resolve)
-  })
-  let count = 0
-  for await (const line of createInterface({ input: child.stdout })) {
-    // Libraries print what they like.
-    if (!line.startsWith('{"name"')) continue
-    report(JSON.parse(line))
-    count++
-  }
-  const code = await ended
-  if (code !== 0 || count < expected)
-    throw new Error(`${python} ended with ${code} after ${count} of ${expected} files`)
 }

@@ -1,0 +1,370 @@
+/** Takes requests in, keeps those of a stream in order, and settles their promises. */
+import {
+  ClosedError,
+  describe,
+  PredictionError,
+  QueueFullError,
+  refuseUnknownOptions,
+  requireNumber,
+  TimeoutError,
+} from '../errors.ts'
+import type { FloatArray } from '../kernels/contract.ts'
+import { Tensor } from '../tensor.ts'
+import { Deadlines } from './deadlines.ts'
+import { type BatchingOptions, Dispatcher, type DispatcherEvents } from './dispatcher.ts'
+import { readInput, type SequenceInput } from './input.ts'
+import type { Job } from './job.ts'
+import { none, type Request, type RequestOwner, RequestStore } from './requests.ts'
+import { Signals } from './signals.ts'
+import { StreamStates } from './states.ts'
+import type { Stream } from './stream.ts'
+import type { PlanParts } from './traits.ts'
+import { highestPriority } from './waiting.ts'
+
+/** What a single request may ask for. */
+export interface RequestOptions {
+  /** Withdraws the request: its promise is rejected with the signal's reason at once. */
+  signal?: AbortSignal
+  /** Milliseconds after which it is rejected with a TimeoutError if it still waits; default: none, or the batcher's. */
+  timeout?: number
+  /** From 0 to 9, the highest first; default 0. */
+  priority?: number
+}
+
+/** A batch that has run. */
+export interface BatchInfo {
+  /** Requests in it, or parts of long ones. */
+  size: number
+  /** Time steps of all of them. */
+  rows: number
+  /** [size] how long each waited for this run. */
+  queueMicroseconds: Float64Array
+  /** How long it ran. */
+  computeMicroseconds: number
+  /** Why it failed, if it did. */
+  error: Error | undefined
+}
+
+export interface SchedulerOptions extends BatchingOptions {
+  maxQueueSize: number
+  timeout: number
+  onBatch: ((info: BatchInfo) => void) | undefined
+}
+
+/** Counts since the beginning. Of requests that are served: sums over them, of the time they waited, and ran. */
+export interface Totals {
+  requests: number
+  batches: number
+  rows: number
+  queueMicroseconds: number
+  computeMicroseconds: number
+  failed: number
+  aborted: number
+  timedOut: number
+  refused: number
+}
+
+const defaults: SchedulerOptions = {
+  maxBatchSize: 64,
+  maxQueueDelayMicroseconds: 0,
+  preferredBatchSizes: [],
+  maxQueueSize: Number.POSITIVE_INFINITY,
+  timeout: Number.POSITIVE_INFINITY,
+  onBatch: undefined,
+}
+
+const nextOptions = ['priority', 'signal', 'timeout']
+const predictOptions = [...nextOptions, 'state']
+
+// One function makes all promises: a closure for each would cost as much as the promise.
+let resolveMade: (value: never) => void
+let rejectMade: (reason: unknown) => void
+const keep = (resolve: (value: never) => void, reject: (reason: unknown) => void): void => {
+  resolveMade = resolve
+  rejectMade = reject
+}
+
+export class Scheduler implements RequestOwner, DispatcherEvents {
+  readonly plan: PlanParts
+  readonly states: StreamStates
+  readonly totals: Totals = {
+    ...{ requests: 0, batches: 0, rows: 0, queueMicroseconds: 0, computeMicroseconds: 0 },
+    ...{ failed: 0, aborted: 0, timedOut: 0, refused: 0 },
+  }
+  /** Requests that are not settled, or whose run has not ended. */
+  pending = 0
+  readonly dispatcher: Dispatcher
+  readonly #options: SchedulerOptions
+  readonly #store: RequestStore
+  readonly #signals = new Signals()
+  readonly #deadlines = new Deadlines((request) => this.#expire(request))
+  #isClosed = false
+  /** Closed without draining: what has not run never will. */
+  #isDiscarding = false
+  #isDrained: (() => void) | undefined
+
+  constructor(plan: PlanParts, options: SchedulerOptions = defaults) {
+    this.plan = plan
+    this.states = new StreamStates(plan.stateSize, plan.like)
+    this.#options = options
+    this.#store = new RequestStore(this, plan.inputWidth, plan.inputLike)
+    this.dispatcher = new Dispatcher(plan, this.states, options, this)
+  }
+
+  /** Requests that no run has begun with, or not with their next part. */
+  get queued(): number {
+    return this.pending - this.dispatcher.running
+  }
+
+  /** A promise of the result; of `{ output, state }` where the options have a state. */
+  submit(
+    stream: Stream | undefined,
+    x: SequenceInput,
+    options: (RequestOptions & { state?: Tensor | null }) | undefined,
+  ): Promise<never> {
+    if (this.#isClosed) return Promise.reject(new ClosedError('batcher'))
+    if (this.queued >= this.#options.maxQueueSize) {
+      this.totals.refused++
+      return Promise.reject(new QueueFullError(this.queued))
+    }
+    const request = this.#store.take()
+    try {
+      readInput(this.plan, x, request, stream !== undefined)
+      if (options) this.#readOptions(request, options, stream !== undefined)
+    } catch (error) {
+      this.#store.give(request)
+      return Promise.reject(error)
+    }
+    this.pending++
+    const promise = new Promise<never>(keep)
+    request.resolve = resolveMade as Request['resolve']
+    request.reject = rejectMade
+    this.dispatcher.schedule()
+    const { now } = this.dispatcher
+    request.arrived = now
+    const timeout = options?.timeout ?? this.#options.timeout
+    if (timeout < Number.POSITIVE_INFINITY) {
+      request.timeout = timeout
+      request.deadline = now + timeout
+      this.#deadlines.add(request, now)
+    }
+    if (request.signal) this.#signals.add(request, request.signal)
+    if (!stream) this.dispatcher.enqueue(request)
+    else {
+      request.stream = stream
+      if (stream.last) stream.last.following = request
+      else {
+        stream.first = request
+        this.dispatcher.enqueue(request)
+      }
+      stream.last = request
+    }
+    return promise
+  }
+
+  /** The steps of a stream for which nothing else waits, on this thread. */
+  runSync(stream: Stream, x: SequenceInput): Tensor {
+    const request = this.#store.take()
+    try {
+      readInput(this.plan, x, request, true)
+      request.stream = stream
+      let output: Tensor | undefined
+      this.dispatcher.runSync(request, (_, result) => {
+        output = result
+      })
+      return output!
+    } finally {
+      this.#store.give(request)
+    }
+  }
+
+  /** Of its signal. */
+  abort(request: Request): void {
+    const { job } = request
+    this.totals.aborted++
+    const reason = request.signal!.reason
+    if (job) {
+      request.isAbandoned = true
+      request.reject(reason)
+      this.dispatcher.abandon(job)
+    } else this.#drop(request, reason)
+  }
+
+  /** Rejects what a stream that is closed still waits for; what runs ends first. */
+  endStream(stream: Stream): void {
+    const running = stream.first?.job ? stream.first : undefined
+    let request = running ? running.following : stream.first
+    if (running) {
+      running.following = running.stateAfter = undefined
+      stream.last = running
+    } else stream.first = stream.last = undefined
+    while (request) {
+      const { following } = request
+      if (request.queue) this.dispatcher.waiting.remove(request)
+      request.stream = undefined
+      this.#settle(request, new ClosedError('stream'))
+      request = following
+    }
+    if (!running) stream.giveBack()
+  }
+
+  finish(request: Request, output: Tensor): void {
+    const { stream, slot } = request
+    let state: Tensor | undefined
+    if (slot !== none) {
+      if (stream) this.states.copy(slot, stream.slot)
+      else if (request.returnsState) state = new Tensor([1, this.plan.stateSize], this.states.read(slot))
+    }
+    if (!request.isAbandoned) {
+      this.totals.requests++
+      request.resolve(state ? { output, state } : output)
+    }
+    this.#end(request)
+  }
+
+  fail(request: Request, error: Error): void {
+    if (request.isAbandoned) this.#end(request)
+    else {
+      this.totals.failed++
+      this.#settle(request, error instanceof ClosedError ? error : new PredictionError(error))
+    }
+  }
+
+  proceed(request: Request): void {
+    const { now } = this.dispatcher
+    request.arrived = now
+    if (request.isAbandoned) this.#end(request)
+    else if (request.deadline > 0 && request.deadline <= now) this.#timeOut(request)
+    else this.dispatcher.enqueue(request)
+  }
+
+  ran(job: Job, error: Error | undefined): void {
+    const { size, rows, waits, computeMicroseconds } = job
+    const { totals } = this
+    totals.batches++
+    totals.rows += rows
+    totals.computeMicroseconds += size * computeMicroseconds
+    for (let b = 0; b < size; b++) totals.queueMicroseconds += waits[b]
+    if (this.#isDiscarding) this.#discard()
+    const { onBatch } = this.#options
+    if (!onBatch) return
+    onBatch({ size, rows, queueMicroseconds: waits.slice(0, size), computeMicroseconds, error })
+  }
+
+  /** Takes no more; resolves when nothing runs and nothing waits. */
+  close(drain: boolean): Promise<void> {
+    this.#isClosed = true
+    if (!drain) {
+      this.#isDiscarding = true
+      this.dispatcher.withdrawAll(() => new ClosedError('batcher'))
+      this.#discard()
+    }
+    return new Promise((resolve) => {
+      if (this.pending === 0) resolve()
+      else {
+        const before = this.#isDrained
+        this.#isDrained = () => {
+          before?.()
+          resolve()
+        }
+      }
+    })
+  }
+
+  #readOptions(
+    request: Request,
+    options: RequestOptions & { state?: Tensor | null },
+    isStream: boolean,
+  ): void {
+    refuseUnknownOptions(isStream ? 'next' : 'predict', options, isStream ? nextOptions : predictOptions)
+    const { signal, timeout, priority, state } = options
+    if (signal !== undefined) {
+      if (!(signal instanceof AbortSignal)) {
+        throw new TypeError(`predict: expected signal to be an AbortSignal, got ${describe(signal)}`)
+      }
+      if (signal.aborted) throw signal.reason
+      request.signal = signal
+    }
+    if (timeout !== undefined) requireNumber('predict', 'timeout', timeout, { low: 0 })
+    if (priority !== undefined) {
+      if (!Number.isInteger(priority) || priority < 0 || priority > highestPriority) {
+        throw new RangeError(
+          `predict: expected priority to be an integer from 0 to ${highestPriority}, got ${describe(priority)}`,
+        )
+      }
+      request.priority = priority
+    }
+    if (state === undefined) return
+    request.returnsState = true
+    if (state) request.initialState = this.requireState(state).slice()
+  }
+
+  /** @throws {RangeError} unless it is a state of one sequence */
+  requireState({ shape, array, dataType }: Tensor): FloatArray {
+    const { stateSize, like } = this.plan
+    const fits = shape.length === 2 && shape[0] === 1 && shape[1] === stateSize
+    if (fits && array.constructor === like.constructor) return array as FloatArray
+    throw new RangeError(
+      `predict: expected a state of shape [1, ${stateSize}] from this plan, got [${shape}] of ${dataType}`,
+    )
+  }
+
+  /** Of streams, whatever waited behind waits next: until there is none. */
+  #discard(): void {
+    for (let request: Request | undefined; (request = this.dispatcher.waiting.first); )
+      this.#drop(request, new ClosedError('batcher'))
+  }
+
+  #expire(request: Request): void {
+    // One that runs is answered; or, with parts to come, rejected when it comes back.
+    if (!request.job) this.#timeOut(request)
+  }
+
+  #timeOut(request: Request): void {
+    this.totals.timedOut++
+    this.#drop(request, new TimeoutError(request.timeout))
+  }
+
+  /** Rejects a request that does not run. */
+  #drop(request: Request, reason: unknown): void {
+    const { stream } = request
+    if (request.queue) this.dispatcher.waiting.remove(request)
+    else if (stream && stream.first !== request) this.#leaveStream(stream, request)
+    this.#settle(request, reason)
+  }
+
+  /** Takes a request out that waits behind another of its stream. */
+  #leaveStream(stream: Stream, request: Request): void {
+    let before = stream.first!
+    while (before.following !== request) before = before.following!
+    before.following = request.following
+    if (stream.last === request) stream.last = before
+    if (request.stateAfter !== undefined) before.stateAfter = request.stateAfter
+    request.stream = undefined
+  }
+
+  #settle(request: Request, reason: unknown): void {
+    request.reject(reason)
+    this.#end(request)
+  }
+
+  /** The request is over: whatever it held goes back, and the stream's next one may run. */
+  #end(request: Request): void {
+    const { stream, slot } = request
+    if (slot !== none) this.states.release(slot)
+    if (request.deadline > 0) this.#deadlines.remove(request)
+    if (request.signal) this.#signals.remove(request, request.signal)
+    if (stream) this.#advance(stream, request)
+    this.#store.give(request)
+    if (--this.pending === 0) this.#isDrained?.()
+  }
+
+  #advance(stream: Stream, { following, stateAfter }: Request): void {
+    stream.first = following
+    if (stateAfter !== undefined) stream.setState(stateAfter)
+    if (!following) {
+      stream.last = undefined
+      if (stream.isClosed) stream.giveBack()
+    } else this.dispatcher.enqueue(following)
+  }
+}

@@ -1,0 +1,151 @@
+/** The requests that wait for a run, and which of them go next. */
+import type { Job } from './job.ts'
+import type { Pace } from './pace.ts'
+import { type Request, RequestQueue } from './requests.ts'
+import type { PlanParts } from './traits.ts'
+
+/** Priorities are integers from 0 to it, the highest first. */
+export const highestPriority = 9
+
+/** Microseconds that a run may last; less while single steps are about, which share it or wait behind it. */
+const longest = 2000
+const longestBesideSteps = 1000
+
+/** Of one priority. What fits into a run beside a batch of its like need not wait behind what lasts. */
+interface Level {
+  short: RequestQueue
+  long: RequestQueue
+}
+
+export class Waiting {
+  size = 0
+  /** Time steps of all. */
+  rows = 0
+  /** Those of which a part has run. */
+  begun = 0
+  readonly #plan: PlanParts
+  readonly #pace: Pace
+  readonly #maxSize: number
+  readonly #levels: Level[] = []
+
+  constructor(plan: PlanParts, pace: Pace, maxSize: number) {
+    this.#plan = plan
+    this.#pace = pace
+    this.#maxSize = maxSize
+    for (let priority = 0; priority <= highestPriority; priority++)
+      this.#levels.push({ short: new RequestQueue(), long: new RequestQueue() })
+  }
+
+  push(request: Request): void {
+    const { short, long } = this.#levels[request.priority]
+    const queue = this.#isLong(request) ? long : short
+    queue.push(request)
+    this.size++
+    this.rows += request.remaining
+    if (request.at > 0) this.begun++
+  }
+
+  remove(request: Request): void {
+    request.queue!.remove(request)
+    this.size--
+    this.rows -= request.remaining
+    if (request.at > 0) this.begun--
+  }
+
+  /** When the one came that waits longest. */
+  get oldest(): number {
+    let oldest = Number.POSITIVE_INFINITY
+    for (const { short, long } of this.#levels) {
+      if (short.first) oldest = Math.min(oldest, short.first.arrived)
+      if (long.first) oldest = Math.min(oldest, long.first.arrived)
+    }
+    return oldest
+  }
+
+  /** Any that waits. */
+  get first(): Request | undefined {
+    for (const { short, long } of this.#levels) {
+      const first = short.first ?? long.first
+      if (first) return first
+    }
+    return undefined
+  }
+
+  /**
+   * Moves up to `places` requests into a job.
+   *
+   * @param besideSteps whether single steps run or wait
+   */
+  take(job: Job, places: number, besideSteps: boolean): void {
+    if (this.#plan.sharing === 'ragged') this.#takeMixed(job, places, besideSteps)
+    else this.#takeAlike(job, places)
+  }
+
+  /** Of any length: short ones whole, long ones in part, which gives the same bits where nothing masks steps. */
+  #takeMixed(job: Job, places: number, besideSteps: boolean): void {
+    for (let priority = highestPriority; priority >= 0 && job.size < places; priority--) {
+      const { short, long } = this.#levels[priority]
+      if (short.size + long.size === 0) continue
+      const left = places - job.size
+      const shorts = Math.min(short.size, left - placesForLong(short, long, left))
+      for (let n = 0; n < shorts; n++) this.#move(short.first!, job, short.first!.remaining)
+      this.#takeLong(long, job, places, besideSteps || job.size > 0 ? longestBesideSteps : longest)
+    }
+  }
+
+  /** Parts of long sequences, each as long as the others. */
+  #takeLong(long: RequestQueue, job: Job, places: number, microseconds: number): void {
+    const count = Math.min(long.size, places - job.size)
+    if (count === 0) return
+    const rows = this.#pace.rowsIn(microseconds, count)
+    const share = Math.max(1, Math.floor((rows - job.rows) / count))
+    for (let n = 0; n < count; n++) {
+      const request = long.first!
+      const { remaining } = request
+      if (!this.#plan.obstacle) this.#move(request, job, Math.min(share, remaining))
+      else if (job.size === 0 || job.rows + remaining <= rows) this.#move(request, job, remaining)
+      else return
+    }
+  }
+
+  /** The first in line and others of its length, or near it where `lengths` may tell them apart. */
+  #takeAlike(job: Job, places: number): void {
+    const rows = this.#pace.rowsIn(longest, places)
+    for (let priority = highestPriority; priority >= 0; priority--) {
+      const { short } = this.#levels[priority]
+      for (let request = short.first; request && job.size < places; ) {
+        const { next, steps } = request
+        if (this.#isAlike(steps, job)) {
+          if (steps > 1 && job.size > 0 && job.rows + steps > rows) return
+          this.#move(request, job, steps)
+        }
+        request = next
+      }
+    }
+  }
+
+  #isAlike(steps: number, job: Job): boolean {
+    if (job.size === 0) return true
+    if (this.#plan.sharing === 'equal') return steps === job.T
+    const first = job.counts[0]
+    return steps * 4 >= first * 3 && steps * 3 <= first * 4
+  }
+
+  #move(request: Request, job: Job, count: number): void {
+    this.remove(request)
+    job.add(request, count)
+  }
+
+  #isLong({ steps, at }: Request): boolean {
+    if (this.#plan.sharing !== 'ragged') return false
+    if (steps === 1) return false
+    return at > 0 || steps * this.#maxSize > this.#pace.rowsIn(longest, this.#maxSize)
+  }
+}
+
+/** A quarter, so that neither kind keeps the other from running; a single place goes to who came first. */
+function placesForLong(short: RequestQueue, long: RequestQueue, places: number): number {
+  if (long.size === 0) return 0
+  if (places > 1 || !short.first) return Math.min(long.size, Math.max(1, places >> 2))
+  return long.first!.arrived < short.first.arrived ? 1 : 0
+}
