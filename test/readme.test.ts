@@ -41,7 +41,7 @@ describe('the README', () => {
     const problems = ts.getPreEmitDiagnostics(program).map(({ messageText, file }) => {
       return `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
     })
-    expect(blocks).toHaveLength(4)
+    expect(blocks).toHaveLength(5)
     expect(problems).toEqual([])
   })
 
@@ -81,6 +81,12 @@ describe('the README', () => {
     expect(outputs.map(({ length }) => length)).toEqual([2, 2, 2])
     // Float32 sums in another order.
     for (const each of outputs) for (const [i, n] of each.entries()) expect(n).toBeCloseTo(outputs[0][i], 6)
+  })
+
+  it('serves the first model and asks it over HTTP', async () => {
+    const text = (await output(3)).join(' ')
+    expect(text).toContain("model_name: 'weekly'")
+    expect(text).toContain("datatype: 'FP32'")
   })
 
   it('generates what a model has learnt by heart', async () => {

@@ -100,6 +100,7 @@ describe('models', () => {
     await expect(start(join(folder, 'empty'))).rejects.toThrow(
       /expected a model file, a TensorFlow.js folder .* or folders 1, 2/,
     )
+    await expect(start(`stats=${path}`)).rejects.toThrow(/statistics of all models: give it another name/)
     await expect(start(path, path)).rejects.toThrow(
       /got steps in version 1 twice; give them as NAME:VERSION=PATH/,
     )

@@ -551,6 +551,26 @@ describe('a request that is wrong', () => {
     expect([status, body.error]).toEqual([400, expect.stringMatching(message)])
   })
 
+  it('has a compressed body', async () => {
+    const { status, body } = await infer({ inputs: [good] }, { 'content-encoding': 'gzip' })
+    expect([status, body.error]).toEqual([415, 'expected a body without Content-Encoding, got gzip'])
+  })
+
+  it('asks for an output beyond the limit', async () => {
+    const inputs = [{ name: 'x', shape: [2, 100], datatype: 'INT32', data: Array(200).fill(1) }]
+    const { status, body } = await post(`${url}/v2/models/words/infer`, { inputs })
+    const message = 'input x: expected at most 400 elements in the output y, got 800'
+    expect([status, body.error]).toEqual([400, message])
+  })
+
+  it('has more rows than could ever wait', async () => {
+    const server = await started({ models: await saved({ steps: steps() }), maxQueueSize: 2 })
+    const { status, body } = await post(`${server.url}/v2/models/steps/infer`, {
+      inputs: [x(Array(9).fill(0), [3, 1, 3])],
+    })
+    expect([status, body.error]).toEqual([400, 'input x: expected at most 2 rows in a request, got 3'])
+  })
+
   it('does not stop the others', async () => {
     const answers = await Promise.all([
       infer({ inputs: [good] }),

@@ -7,7 +7,7 @@ import { readBody } from './protocol/body.ts'
 import { type InferRequest, parseInferRequest } from './protocol/request.ts'
 import { encodeResponse } from './protocol/response.ts'
 import { writeAnswer, writeError } from './reply.ts'
-import { asRequestError, ClientGoneError } from './request-error.ts'
+import { asRequestError, ClientGoneError, RequestError } from './request-error.ts'
 import { type Results, runRows } from './rows.ts'
 import { runStep } from './sequence-step.ts'
 import type { SequenceStore } from './sequences/store.ts'
@@ -45,6 +45,11 @@ export class Inference {
   }
 
   run(): void {
+    const encoding = this.#request.headers['content-encoding']
+    if (encoding !== undefined && encoding !== 'identity') {
+      this.#fail(new RequestError(415, `expected a body without Content-Encoding, got ${encoding}`))
+      return
+    }
     readBody(this.#request, this.#context.settings.bodyLimit, (error, body) => {
       if (error || !body) this.#fail(error ?? new ClientGoneError())
       else this.#infer(body)

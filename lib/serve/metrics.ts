@@ -17,17 +17,21 @@ export const refusals = [
 ] as const
 export type Refusal = (typeof refusals)[number]
 
+export function newRefusals(): Record<Refusal, number> {
+  return Object.fromEntries(refusals.map((reason) => [reason, 0])) as Record<Refusal, number>
+}
+
 /** ms between two looks at the event loop. */
 const resolution = 10
 
 export class Metrics {
-  readonly refused = Object.fromEntries(refusals.map((reason) => [reason, 0])) as Record<Refusal, number>
+  readonly refused: Record<Refusal, number>
   readonly #registry = new Registry()
   readonly #delay: IntervalHistogram = monitorEventLoopDelay({ resolution })
 
-  constructor(models: () => readonly ServedModel[], store: SequenceStore) {
+  constructor(models: () => readonly ServedModel[], store: SequenceStore, refused: Record<Refusal, number>) {
+    this.refused = refused
     const registers = [this.#registry]
-    const { refused } = this
     const delay = this.#delay
     delay.enable()
     collectDefaultMetrics({ register: this.#registry })

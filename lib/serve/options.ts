@@ -27,9 +27,9 @@ export interface ServeOptions extends BatchOptions {
   tls?: { cert: string; key: string }
   /** Bytes of a request's body, at most; default 16 MiB. */
   bodyLimit?: number
-  /** Numbers in one tensor of a request, at most; default 2²². */
+  /** Numbers in one tensor of a request or its answer, at most; default 2²². */
   maxElements?: number
-  /** Rows of a request, at most; default 1024. */
+  /** Rows of a request, at most; default 1024, or `maxQueueSize` if that is less. */
   maxBatch?: number
   /** Steps of a row, at most; default 65536. */
   maxSteps?: number
@@ -134,5 +134,5 @@ export function checkOptions(options: ServeOptions): Settings {
       `createServer: expected headersTimeout of at most requestTimeout, ${settings.requestTimeout}, got ${settings.headersTimeout}`,
     )
   }
-  return settings
+  return { ...settings, maxBatch: Math.min(settings.maxBatch, settings.maxQueueSize) }
 }

@@ -1,5 +1,5 @@
 /** What a client is told when its request cannot be served: an HTTP status and a sentence. */
-import { QueueFullError, TimeoutError } from '../errors.ts'
+import { ClosedError, QueueFullError, TimeoutError } from '../errors.ts'
 import { SequenceError } from './sequences/store.ts'
 
 /** How a request ended, as the metrics count it. */
@@ -71,5 +71,7 @@ export function asRequestError(error: unknown): RequestError {
   if (error instanceof QueueFullError)
     return new RequestError(503, error.message, { outcome: 'queue_full', retryAfter: 1 })
   if (error instanceof TimeoutError) return new RequestError(504, error.message, { outcome: 'timeout' })
+  if (error instanceof ClosedError)
+    return new RequestError(503, 'the server is about to end', { outcome: 'unavailable', retryAfter: 1 })
   return new RequestError(500, 'the server failed; its log tells why', { outcome: 'error' })
 }

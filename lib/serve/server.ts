@@ -1,18 +1,20 @@
 /** The server: what createServer puts together, and how it starts, reloads and ends. */
 import { readFile } from 'node:fs/promises'
-import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import type { Server as TlsServer } from 'node:tls'
 import fastify, { type FastifyInstance, type FastifyServerOptions, LogController } from 'fastify'
 import { KeyRing } from './access.ts'
+import { limitConnections, type Refusals, refuseClient } from './client-errors.ts'
 import { Connections } from './drain.ts'
-import { Metrics } from './metrics.ts'
+import { Metrics, newRefusals } from './metrics.ts'
 import { checkOptions, type ServeOptions, type Settings } from './options.ts'
 import { ModelRepository, type ReloadReport } from './repository.ts'
 import { addRoutes } from './routes.ts'
 import { LocalStore } from './sequences/local.ts'
 import type { SequenceStore } from './sequences/store.ts'
+import type { ServedModel } from './served-model.ts'
 import { FileWatcher } from './watch.ts'
 
 export interface InferenceServer {
@@ -41,11 +43,12 @@ export interface InferenceServer {
  */
 export async function createServer(options: ServeOptions): Promise<InferenceServer> {
   const settings = checkOptions(options)
-  const app = fastify(await fastifyOptions(settings)) as unknown as FastifyInstance
+  const refused = newRefusals()
+  const app = fastify(await fastifyOptions(settings, refused)) as unknown as FastifyInstance
   const keys = settings.apiKeyFile === undefined ? undefined : await KeyRing.open(settings.apiKeyFile)
   const repository = await ModelRepository.open(settings, app.log)
   const store = await openStore(settings)
-  return new Server(app, { settings, keys, repository, store })
+  return new Server(app, { settings, keys, repository, store, refused })
 }
 
 interface Parts {
@@ -53,6 +56,7 @@ interface Parts {
   keys: KeyRing | undefined
   repository: ModelRepository
   store: SequenceStore
+  refused: Refusals
 }
 
 class Server implements InferenceServer {
@@ -60,7 +64,7 @@ class Server implements InferenceServer {
   readonly #parts: Parts
   readonly #metrics: Metrics
   readonly #connections: Connections
-  readonly #watchers: FileWatcher[] = []
+  readonly #watchers = new Map<ServedModel, FileWatcher>()
   #isListening = false
   #isDraining = false
   #closing: Promise<number> | undefined
@@ -69,10 +73,10 @@ class Server implements InferenceServer {
   constructor(app: FastifyInstance, parts: Parts) {
     this.app = app
     this.#parts = parts
-    const { settings, keys, repository, store } = parts
-    this.#metrics = new Metrics(() => repository.all, store)
+    const { settings, keys, repository, store, refused } = parts
+    this.#metrics = new Metrics(() => repository.all, store, refused)
     this.#connections = new Connections(app.server)
-    this.#limitConnections(app.server, settings)
+    limitConnections(app.server, settings, refused)
     const isDraining = () => this.#isDraining
     // Fastify's answers say it too; those of inference look for themselves.
     app.server.prependListener('request', (_: IncomingMessage, response: ServerResponse) => {
@@ -80,13 +84,13 @@ class Server implements InferenceServer {
     })
     app.setErrorHandler((error: Error & { status?: number; statusCode?: number }, request, reply) => {
       const status = error.status ?? error.statusCode ?? 500
-      if (status === 404) this.#metrics.refused.not_found++
+      if (status === 404) refused.not_found++
       if (status < 500) return reply.code(status).send({ error: error.message })
       request.log.error({ err: error }, 'request failed')
       return reply.code(500).send({ error: 'the server failed; its log tells why' })
     })
     app.setNotFoundHandler((request, reply) => {
-      this.#metrics.refused.not_found++
+      refused.not_found++
       const error = `expected a path of the Open Inference Protocol such as /v2/models/NAME/infer with its method, got ${request.method} ${request.url}`
       return reply.code(404).send({ error })
     })
@@ -105,50 +109,38 @@ class Server implements InferenceServer {
     })
   }
 
-  #limitConnections(server: HttpServer, { maxConnections }: Settings): void {
-    server.maxConnections = maxConnections
-    server.on('drop', () => this.#metrics.refused.connection_limit++)
-    server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-      const isSlow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy()
-      this.#metrics.refused[isSlow ? 'slow' : 'malformed']++
-      const status = isSlow
-        ? '408 Request Timeout'
-        : error.code === 'HPE_HEADER_OVERFLOW'
-          ? '431 Request Header Fields Too Large'
-          : '400 Bad Request'
-      const message = isSlow ? 'the request took too long to come' : `expected HTTP/1.1: ${error.message}`
-      const body = JSON.stringify({ error: message })
-      socket.end(
-        `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-      )
-    })
-  }
-
   get isReady(): boolean {
     return this.#isListening && !this.#isDraining && this.#parts.store.isReady
   }
 
   async listen(): Promise<string> {
-    const { settings, keys, repository } = this.#parts
+    const { settings, keys } = this.#parts
     const { host, port, tls } = settings
     const isLocal = ['127.0.0.1', '::1', 'localhost'].includes(host)
     if (!isLocal && !keys)
       this.app.log.warn(`listening on ${host} without API keys: whoever reaches the port may use the models`)
     await this.app.listen({ host, port })
-    if (settings.watch)
-      for (const model of repository.all) {
-        this.#watchers.push(await FileWatcher.open(model.path, () => repository.reload(model)))
-      }
+    await this.#watch()
     this.#isListening = true
     const address = this.app.server.address() as AddressInfo
     const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
     return `${tls ? 'https' : 'http'}://${name}:${address.port}`
   }
 
+  /** Also versions that have come since. */
+  async #watch(): Promise<void> {
+    const { settings, repository } = this.#parts
+    if (!settings.watch) return
+    for (const model of repository.all) {
+      if (this.#watchers.has(model)) continue
+      this.#watchers.set(model, await FileWatcher.open(model.path, () => repository.reload(model)))
+    }
+  }
+
   async reload(): Promise<ReloadReport> {
     const { settings, keys, repository } = this.#parts
     const report = await repository.reload()
+    if (this.#isListening && !this.#isDraining) await this.#watch()
     const others = [
       { name: 'API keys', load: () => keys?.reload() },
       {
@@ -179,7 +171,7 @@ class Server implements InferenceServer {
   async #close(): Promise<number> {
     const { settings, repository, store } = this.#parts
     this.#isDraining = true
-    for (const watcher of this.#watchers) watcher.close()
+    for (const watcher of this.#watchers.values()) watcher.close()
     const cut = new Promise<void>((resolve) => (this.#cutShort = resolve))
     if (this.#isListening && settings.drainDelay > 0)
       await Promise.race([cut, new Promise((resolve) => setTimeout(resolve, settings.drainDelay).unref())])
@@ -199,7 +191,7 @@ async function openStore({ state, maxSequences, maxSequenceIdle }: Settings): Pr
   return RedisStore.open({ url: state, maxSequenceIdle })
 }
 
-async function fastifyOptions(settings: Settings): Promise<FastifyServerOptions> {
+async function fastifyOptions(settings: Settings, refused: Refusals): Promise<FastifyServerOptions> {
   const { logLevel, logStream, keepAliveTimeout, requestTimeout, headersTimeout } = settings
   const tls = await readTls(settings)
   const timeouts = { headersTimeout, connectionsCheckingInterval: 1000 }
@@ -211,6 +203,7 @@ async function fastifyOptions(settings: Settings): Promise<FastifyServerOptions>
     keepAliveTimeout,
     requestTimeout,
     return503OnClosing: false,
+    clientErrorHandler: refuseClient(refused),
     ...(tls ? { https: { ...tls, ...timeouts } } : { http: timeouts }),
   } as FastifyServerOptions
 }

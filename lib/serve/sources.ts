@@ -33,6 +33,8 @@ export async function findSources(models: readonly string[]): Promise<readonly M
 async function sourcesOf(model: string): Promise<readonly ModelSource[]> {
   const [, name, version, path] = givenName.exec(model) ?? [undefined, undefined, undefined, model]
   const chosen = name ?? nameOf(path)
+  if (chosen === 'stats')
+    throw new TypeError(`${path}: /v2/models/stats is the statistics of all models: give it another name`)
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
     throw new TypeError(`${path}: cannot be served: ${error.message}`)
   })

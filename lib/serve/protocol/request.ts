@@ -131,13 +131,22 @@ class InputReader {
 
   #requireBatch(B: number, T: number): void {
     const { maxBatch, maxSteps } = this.#limits
-    const { leastSteps, mostSteps } = this.#signature
+    const { leastSteps, mostSteps, endsInOneStep } = this.#signature
     if (B > maxBatch) throw badRequest(`input x: expected at most ${maxBatch} rows in a request, got ${B}`)
     if (T > maxSteps) throw badRequest(`input x: expected at most ${maxSteps} steps in a request, got ${T}`)
     if (T < leastSteps || T > mostSteps) {
       const bounds = mostSteps === Number.POSITIVE_INFINITY ? 'or more' : `to ${mostSteps}`
       throw badRequest(`input x: expected ${leastSteps} ${bounds} steps for this model, got ${T}`)
     }
+    this.#requireOutput(endsInOneStep ? B : B * T)
+  }
+
+  /** A few numbers may make many. */
+  #requireOutput(steps: number): void {
+    const { maxElements } = this.#limits
+    const size = steps * this.#signature.outputSize
+    if (size > maxElements)
+      throw badRequest(`input x: expected at most ${maxElements} elements in the output y, got ${size}`)
   }
 
   #requireIndices(x: TargetArray): void {
