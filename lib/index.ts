@@ -12,7 +12,6 @@ export {
 } from './errors.ts'
 export { load, readMetadata, save } from './formats/checkpoint.ts'
 export {
-  type BatchedPredictOptions,
   Batcher,
   type BatcherOptions,
   type BatcherStatistics,
@@ -31,7 +30,8 @@ export {
   type PredictSyncOptions,
   type SharedPlan,
 } from './inference/plan.ts'
-export type { BatchInfo, RequestOptions, Totals } from './inference/scheduler.ts'
+export type { RequestOptions, StatefulOptions } from './inference/request-options.ts'
+export type { BatchInfo, Totals } from './inference/scheduler.ts'
 export type { Stream, StreamOptions } from './inference/stream.ts'
 export {
   type BackendName,

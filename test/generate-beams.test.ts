@@ -1,5 +1,5 @@
 /** Beam search beside the list of all texts there are. */
-import { generate, useBackend } from 'lstm-native'
+import { generate, type Plan, useBackend } from 'lstm-native'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { allTexts, languagePlan, nextLogProbabilities, type Text } from './support/language-model.ts'
 import { all } from './support/small-model.ts'
@@ -45,35 +45,49 @@ describe.each(['reference', 'native'] as const)('on %s, beam search', (backendNa
     }
   })
 
-  it('with few beams is that of the definition', async () => {
-    for (const seed of [1, 2, 3]) {
-      const plan = languagePlan({ vocabulary: 6, scale: 3, seed })
+  it.each([
+    0, 1, 4,
+  ])('with few beams is that of the definition, with a penalty of %f', async (lengthPenalty) => {
+    for (const seed of [1, 2, 3, 4]) {
+      const plan = languagePlan({ vocabulary: 5, scale: 2.5, seed })
       for (const beams of [1, 2, 4, 7]) {
-        const expected = beamsByDefinition(plan, beams, 8)
-        const generation = generate(plan, { prompt, maxLength: 8, beams })
+        const expected = beamsByDefinition(plan, { beams, maxLength: 12, stop: 1, lengthPenalty })
+        const generation = generate(plan, { prompt, maxLength: 12, stop: 1, beams, lengthPenalty })
         const found = await generation.results()
-        expect(found.map(({ tokens }) => tokens)).toEqual(expected.map(({ tokens }) => tokens))
-        expect(await all(generation)).toEqual(expected[0].tokens)
+        expect(found.map(({ tokens }) => tokens)).toEqual(expected)
+        expect(await all(generation)).toEqual(expected[0])
       }
     }
   })
 })
 
-/** Each step carries on the most probable of all continuations of what the last has left. */
-function beamsByDefinition(plan: ReturnType<typeof languagePlan>, beams: number, length: number): Text[] {
+/**
+ * Each step goes through all continuations, the most probable first: what stops is set aside, until `beams` are found that go
+ * on. It goes on to the end whatever is set aside.
+ */
+function beamsByDefinition(
+  plan: Plan,
+  { beams, maxLength, stop, lengthPenalty }: Record<'beams' | 'maxLength' | 'stop' | 'lengthPenalty', number>,
+): number[][] {
+  const score = penalised(lengthPenalty)
+  const ended: Text[] = []
   let left: Text[] = [{ tokens: [], logProbability: 0 }]
-  for (let n = 0; n < length; n++) {
-    left = left
-      .flatMap(({ tokens, logProbability }) =>
-        nextLogProbabilities(plan, [...prompt, ...tokens]).map((log, token) => ({
-          tokens: [...tokens, token],
-          logProbability: logProbability + log,
-        })),
-      )
-      .sort((a, b) => b.logProbability - a.logProbability)
-      .slice(0, beams)
+  for (let n = 1; n <= maxLength; n++) {
+    const continuations = left.flatMap(({ tokens, logProbability }) =>
+      nextLogProbabilities(plan, [...prompt, ...tokens]).map((log, token) => ({
+        tokens: [...tokens, token],
+        logProbability: logProbability + log,
+      })),
+    )
+    left = []
+    for (const each of continuations.sort((a, b) => b.logProbability - a.logProbability)) {
+      if (left.length === beams) break
+      if (each.tokens.at(-1) === stop) ended.push(each)
+      else left.push(each)
+    }
   }
-  return left
+  const best = [...ended, ...left].sort((a, b) => score(b) - score(a))
+  return best.slice(0, beams).map(({ tokens }) => tokens)
 }
 
 describe('beam search', () => {

@@ -3,7 +3,8 @@ import { describe, refuseUnknownOptions, requireInteger, requireNumber } from '.
 import type { Tensor } from '../tensor.ts'
 import type { WholeSequence } from './input.ts'
 import { Plan } from './plan.ts'
-import { type BatchInfo, type RequestOptions, Scheduler, type Totals } from './scheduler.ts'
+import type { StatefulOptions } from './request-options.ts'
+import { type BatchInfo, Scheduler, type Totals } from './scheduler.ts'
 import { requireStreams, Stream, type StreamOptions } from './stream.ts'
 import type { PlanParts } from './traits.ts'
 
@@ -23,11 +24,6 @@ export interface BatcherOptions {
   timeout?: number
   /** Called after each batch, for metrics. */
   onBatch?: (info: BatchInfo) => void
-}
-
-export interface BatchedPredictOptions extends RequestOptions {
-  /** The state after what came before, [1, stateSize]; null starts from zeros. Where it is given the new one is returned. */
-  state?: Tensor | null
 }
 
 /** Counts since the batcher was made, and how things stand. Means: divide the sums by `requests`. */
@@ -106,10 +102,10 @@ export class Batcher {
    */
   predict(
     x: WholeSequence,
-    options: BatchedPredictOptions & { state: Tensor | null },
+    options: StatefulOptions & { state: Tensor | null },
   ): Promise<{ output: Tensor; state: Tensor }>
-  predict(x: WholeSequence, options?: BatchedPredictOptions): Promise<Tensor>
-  predict(x: WholeSequence, options?: BatchedPredictOptions): Promise<unknown> {
+  predict(x: WholeSequence, options?: StatefulOptions): Promise<Tensor>
+  predict(x: WholeSequence, options?: StatefulOptions): Promise<unknown> {
     return this.#scheduler.submit(undefined, x, options)
   }
 

@@ -1,35 +1,16 @@
 /** Takes requests in, keeps those of a stream in order, and settles their promises. */
-import {
-  ClosedError,
-  describe,
-  PredictionError,
-  QueueFullError,
-  refuseUnknownOptions,
-  requireNumber,
-  TimeoutError,
-} from '../errors.ts'
-import type { FloatArray } from '../kernels/contract.ts'
+import { ClosedError, PredictionError, QueueFullError, TimeoutError } from '../errors.ts'
 import { Tensor } from '../tensor.ts'
 import { Deadlines } from './deadlines.ts'
 import { type BatchingOptions, Dispatcher, type DispatcherEvents } from './dispatcher.ts'
 import { readInput, type SequenceInput } from './input.ts'
 import type { Job } from './job.ts'
+import { readOptions, type StatefulOptions } from './request-options.ts'
 import { none, type Request, type RequestOwner, RequestStore } from './requests.ts'
 import { Signals } from './signals.ts'
 import { StreamStates } from './states.ts'
 import type { Stream } from './stream.ts'
 import type { PlanParts } from './traits.ts'
-import { highestPriority } from './waiting.ts'
-
-/** What a single request may ask for. */
-export interface RequestOptions {
-  /** Withdraws the request: its promise is rejected with the signal's reason at once. */
-  signal?: AbortSignal
-  /** Milliseconds after which it is rejected with a TimeoutError if it still waits; default: none, or the batcher's. */
-  timeout?: number
-  /** From 0 to 9, the highest first; default 0. */
-  priority?: number
-}
 
 /** A batch that has run. */
 export interface BatchInfo {
@@ -73,9 +54,6 @@ const defaults: SchedulerOptions = {
   onBatch: undefined,
 }
 
-const nextOptions = ['priority', 'signal', 'timeout']
-const predictOptions = [...nextOptions, 'state']
-
 // One function makes all promises: a closure for each would cost as much as the promise.
 let resolveMade: (value: never) => void
 let rejectMade: (reason: unknown) => void
@@ -117,11 +95,7 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
   }
 
   /** A promise of the result; of `{ output, state }` where the options have a state. */
-  submit(
-    stream: Stream | undefined,
-    x: SequenceInput,
-    options: (RequestOptions & { state?: Tensor | null }) | undefined,
-  ): Promise<never> {
+  submit(stream: Stream | undefined, x: SequenceInput, options: StatefulOptions | undefined): Promise<never> {
     if (this.#isClosed) return Promise.reject(new ClosedError('batcher'))
     if (this.queued >= this.#options.maxQueueSize) {
       this.totals.refused++
@@ -130,7 +104,7 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
     const request = this.#store.take()
     try {
       readInput(this.plan, x, request, stream !== undefined)
-      if (options) this.#readOptions(request, options, stream !== undefined)
+      if (options) readOptions(this.plan, options, request, stream !== undefined)
     } catch (error) {
       this.#store.give(request)
       return Promise.reject(error)
@@ -269,44 +243,6 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
         }
       }
     })
-  }
-
-  #readOptions(
-    request: Request,
-    options: RequestOptions & { state?: Tensor | null },
-    isStream: boolean,
-  ): void {
-    refuseUnknownOptions(isStream ? 'next' : 'predict', options, isStream ? nextOptions : predictOptions)
-    const { signal, timeout, priority, state } = options
-    if (signal !== undefined) {
-      if (!(signal instanceof AbortSignal)) {
-        throw new TypeError(`predict: expected signal to be an AbortSignal, got ${describe(signal)}`)
-      }
-      if (signal.aborted) throw signal.reason
-      request.signal = signal
-    }
-    if (timeout !== undefined) requireNumber('predict', 'timeout', timeout, { low: 0 })
-    if (priority !== undefined) {
-      if (!Number.isInteger(priority) || priority < 0 || priority > highestPriority) {
-        throw new RangeError(
-          `predict: expected priority to be an integer from 0 to ${highestPriority}, got ${describe(priority)}`,
-        )
-      }
-      request.priority = priority
-    }
-    if (state === undefined) return
-    request.returnsState = true
-    if (state) request.initialState = this.requireState(state).slice()
-  }
-
-  /** @throws {RangeError} unless it is a state of one sequence */
-  requireState({ shape, array, dataType }: Tensor): FloatArray {
-    const { stateSize, like } = this.plan
-    const fits = shape.length === 2 && shape[0] === 1 && shape[1] === stateSize
-    if (fits && array.constructor === like.constructor) return array as FloatArray
-    throw new RangeError(
-      `predict: expected a state of shape [1, ${stateSize}] from this plan, got [${shape}] of ${dataType}`,
-    )
   }
 
   /** Of streams, whatever waited behind waits next: until there is none. */

@@ -3,8 +3,9 @@ import { ClosedError, refuseUnknownOptions } from '../errors.ts'
 import type { FloatArray } from '../kernels/contract.ts'
 import { Tensor } from '../tensor.ts'
 import type { SequenceInput } from './input.ts'
+import { type RequestOptions, requireState } from './request-options.ts'
 import { none, type Request } from './requests.ts'
-import type { RequestOptions, Scheduler } from './scheduler.ts'
+import type { Scheduler } from './scheduler.ts'
 import type { Traits } from './traits.ts'
 
 export interface StreamOptions {
@@ -40,7 +41,7 @@ export class Stream {
   constructor(scheduler: Scheduler, options: StreamOptions = {}) {
     refuseUnknownOptions('stream', options, ['state'])
     const { state } = options
-    const initial = state && scheduler.requireState(state)
+    const initial = state && requireState(scheduler.plan, state)
     const { states } = scheduler
     this.#scheduler = scheduler
     this.slot = states.acquire()
@@ -106,7 +107,7 @@ export class Stream {
   }
 
   set state(state: Tensor) {
-    this.#set(this.#scheduler.requireState(state).slice())
+    this.#set(requireState(this.#scheduler.plan, state).slice())
   }
 
   /** Gives the state's memory back. Calls of `next` that have not begun are rejected; one that runs is answered. */
