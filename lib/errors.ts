@@ -62,13 +62,18 @@ export class BackendError extends Error {
   override readonly name = 'BackendError'
 }
 
-/** More requests wait than a batcher takes: the caller should ask again later, or of somebody else. */
+/**
+ * More requests wait than a batcher takes, or more than it could serve before the request's timeout: the caller should ask
+ * again later, or of somebody else.
+ */
 export class QueueFullError extends Error {
   override readonly name = 'QueueFullError'
   readonly code = 'QUEUE_FULL'
 
-  constructor(waiting: number) {
-    super(`predict: ${waiting} requests wait already, as many as maxQueueSize allows; ask again later`)
+  constructor(waiting: number, timeout?: number) {
+    const limit =
+      timeout === undefined ? 'as many as maxQueueSize allows' : `too many for a timeout of ${timeout} ms`
+    super(`predict: ${waiting} requests wait already, ${limit}; ask again later`)
   }
 }
 

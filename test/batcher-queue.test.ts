@@ -339,6 +339,47 @@ describe('a request', () => {
     await Promise.all(first)
   })
 
+  it('is refused at once where others would keep it waiting beyond its timeout', async () => {
+    const { batcher, held } = setUp({ maxBatchSize: 1 })
+    held.perRow = 10_000
+    const measured = batcher.predict(step(0))
+    await turn()
+    await held.release()
+    await measured
+    // 10 ms each on one executor: half of what runs, and what waits.
+    const before = Array.from({ length: 8 }, (_, i) => batcher.predict(step(i), { timeout: 1000 }))
+    await turn()
+    await expect(batcher.predict(step(9), { timeout: 90 })).rejects.toThrow(
+      'predict: 6 requests wait already, too many for a timeout of 90 ms; ask again later',
+    )
+    const patient = batcher.predict(step(9), { timeout: 1000 })
+    expect(batcher.isFull).toBe(false)
+    expect(batcher.statistics).toMatchObject({ queued: 7, refused: 1 })
+    await held.releaseAll()
+    await Promise.all([...before, patient])
+    // Nobody is before it: whatever it takes itself, it begins in time.
+    const alone = batcher.predict(step(1), { timeout: 1 })
+    await turn()
+    await held.release()
+    await alone
+  })
+
+  it('leaves the results of others where they are when its own is transferred', async () => {
+    const plan = compile(new Sequential([new LSTM({ inputSize: 1, hiddenSize: 40, seed: 1 })]))
+    const batcher = new Batcher(plan)
+    const [one, two] = await Promise.all([1, 2].map((value) => batcher.stream().next(step(value))))
+    expect(one.array.buffer).toBe(two.array.buffer)
+    const bits = bitsOf(two)
+    try {
+      structuredClone(one.array, { transfer: [one.array.buffer as ArrayBuffer] })
+    } catch (error) {
+      // Node 21 and later say what earlier ones do without a word: they copy.
+      expect((error as Error).name).toBe('DataCloneError')
+    }
+    expect(bitsOf(two)).toEqual(bits)
+    expect(two.array.length).toBe(40)
+  })
+
   it('is rejected alone for what is wrong with it', async () => {
     const { batcher, held } = setUp()
     const stream = batcher.stream()

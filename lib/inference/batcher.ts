@@ -18,7 +18,10 @@ export interface BatcherOptions {
   maxQueueDelayMicroseconds?: number
   /** Sizes at which a batch leaves at once, the largest that what waits can fill; default: `maxBatchSize`. */
   preferredBatchSizes?: readonly number[]
-  /** Requests that may wait; more are rejected with a QueueFullError. Default 4096. */
+  /**
+   * Requests that may wait; more are rejected with a QueueFullError, and so is one that others keep waiting for longer than
+   * its timeout by estimate. Default 4096.
+   */
   maxQueueSize?: number
   /** Milliseconds after which a request that still waits is rejected with a TimeoutError; default: none. */
   timeout?: number
@@ -95,7 +98,7 @@ export class Batcher {
    * @returns [S, outputSize], S being T unless convolutions or pools change it, or [outputSize] where the plan ends in one
    *   step; with `state` in the options also the new state, [1, stateSize]. Maybe a view, as of `Stream.next`
    * @throws {TypeError | RangeError} (as all errors, by rejecting) if x or an option does not fit: that request alone
-   * @throws {QueueFullError} if `maxQueueSize` requests wait
+   * @throws {QueueFullError} if `maxQueueSize` requests wait, or so much that it could not begin before its timeout
    * @throws {TimeoutError} if it waits too long; one whose last part runs is answered
    * @throws {ClosedError} if the batcher is closed
    * @throws {PredictionError} if the back end fails, for all requests of the batch
@@ -122,6 +125,12 @@ export class Batcher {
   /** @internal */
   get parts(): PlanParts {
     return this.#scheduler.plan
+  }
+
+  /** Whether a request of one step would be refused now. */
+  get isFull(): boolean {
+    const { queued, options } = this.#scheduler
+    return queued >= options.maxQueueSize || this.#scheduler.wouldWait(options.timeout, 1)
   }
 
   get statistics(): BatcherStatistics {

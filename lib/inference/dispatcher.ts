@@ -61,6 +61,13 @@ export class Dispatcher {
     this.waiting = new Waiting(plan, this.pace, options.maxBatchSize)
   }
 
+  /** Milliseconds until so many more time steps would have run, all that waits and half of what runs being before them. */
+  timeFor(steps: number): number {
+    let rows = this.waiting.rows + steps
+    for (const job of this.#jobs) rows += job.rows / 2
+    return (rows * this.pace.perRow(this.#options.maxBatchSize)) / this.executors / 1000
+  }
+
   /** To be run with what else comes in this turn of the event loop, or later. */
   enqueue(request: Request): void {
     this.waiting.push(request)

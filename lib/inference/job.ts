@@ -1,4 +1,5 @@
 /** One run of a plan for several requests: their inputs put together, their results handed out. */
+import { markAsUntransferable } from 'node:worker_threads'
 import type { FloatArray, RunPlanAsync } from '../kernels/contract.ts'
 import { Tensor, type TensorArray } from '../tensor.ts'
 import { arrayLike } from './arrays.ts'
@@ -124,6 +125,8 @@ export class Job {
     const y = call.y
     const stride = call.offsets ? 0 : this.#plan.stepsAfter(T)
     const isShared = O > copied && (size === 1 || T === 1)
+    // To transfer one result would take the others' memory away with it.
+    if (isShared && size > 1) markAsUntransferable(y.buffer)
     for (let b = 0; b < size; b++) {
       const request = requests[b]
       const count = counts[b]

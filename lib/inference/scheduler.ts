@@ -54,6 +54,9 @@ const defaults: SchedulerOptions = {
   onBatch: undefined,
 }
 
+/** Of a timeout, may be spent waiting by estimate: estimates err. */
+const shareOfTimeout = 0.7
+
 // One function makes all promises: a closure for each would cost as much as the promise.
 let resolveMade: (value: never) => void
 let rejectMade: (reason: unknown) => void
@@ -72,7 +75,7 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
   /** Requests that are not settled, or whose run has not ended. */
   pending = 0
   readonly dispatcher: Dispatcher
-  readonly #options: SchedulerOptions
+  readonly options: SchedulerOptions
   readonly #store: RequestStore
   readonly #signals = new Signals()
   readonly #deadlines = new Deadlines((request) => this.#expire(request))
@@ -84,7 +87,7 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
   constructor(plan: PlanParts, options: SchedulerOptions = defaults) {
     this.plan = plan
     this.states = new StreamStates(plan.stateSize, plan.like)
-    this.#options = options
+    this.options = options
     this.#store = new RequestStore(this, plan.inputWidth, plan.inputLike)
     this.dispatcher = new Dispatcher(plan, this.states, options, this)
   }
@@ -94,10 +97,19 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
     return this.pending - this.dispatcher.running
   }
 
+  /**
+   * Whether so many steps more would hardly run before the timeout, at the speed of late: to be told so at once is worth more
+   * than a timeout later.
+   */
+  wouldWait(timeout: number, steps: number): boolean {
+    if (timeout === Number.POSITIVE_INFINITY || this.dispatcher.waiting.size === 0) return false
+    return this.dispatcher.timeFor(steps) > shareOfTimeout * timeout
+  }
+
   /** A promise of the result; of `{ output, state }` where the options have a state. */
   submit(stream: Stream | undefined, x: SequenceInput, options: StatefulOptions | undefined): Promise<never> {
     if (this.#isClosed) return Promise.reject(new ClosedError('batcher'))
-    if (this.queued >= this.#options.maxQueueSize) {
+    if (this.queued >= this.options.maxQueueSize) {
       this.totals.refused++
       return Promise.reject(new QueueFullError(this.queued))
     }
@@ -109,6 +121,12 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
       this.#store.give(request)
       return Promise.reject(error)
     }
+    const timeout = options?.timeout ?? this.options.timeout
+    if (this.wouldWait(timeout, request.steps)) {
+      this.totals.refused++
+      this.#store.give(request)
+      return Promise.reject(new QueueFullError(this.queued, timeout))
+    }
     this.pending++
     const promise = new Promise<never>(keep)
     request.resolve = resolveMade as Request['resolve']
@@ -116,7 +134,6 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
     this.dispatcher.schedule()
     const { now } = this.dispatcher
     request.arrived = now
-    const timeout = options?.timeout ?? this.#options.timeout
     if (timeout < Number.POSITIVE_INFINITY) {
       request.timeout = timeout
       request.deadline = now + timeout
@@ -220,7 +237,7 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
     totals.computeMicroseconds += size * computeMicroseconds
     for (let b = 0; b < size; b++) totals.queueMicroseconds += waits[b]
     if (this.#isDiscarding) this.#discard()
-    const { onBatch } = this.#options
+    const { onBatch } = this.options
     if (!onBatch) return
     onBatch({ size, rows, queueMicroseconds: waits.slice(0, size), computeMicroseconds, error })
   }

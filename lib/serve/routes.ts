@@ -7,7 +7,6 @@ import { extensions, modelMetadata, modelStatistics, serverName } from './protoc
 import { writeError } from './reply.ts'
 import type { ModelRepository } from './repository.ts'
 import { RequestError } from './request-error.ts'
-import type { LoadedPlan } from './served-model.ts'
 
 export interface RouteContext extends InferContext {
   readonly repository: ModelRepository
@@ -84,33 +83,27 @@ function guard({ keys, metrics, isDraining }: RouteContext): Hook {
 
 /** Inference begins here, before Fastify reads the body: what cannot be served costs as little as what can. */
 function startInference(context: RouteContext): Hook {
-  const { repository, metrics, settings, isDraining } = context
+  const { repository, metrics, isDraining } = context
   return (request, reply) => {
     const { raw } = request
     const { name, version } = request.params as ModelParams
     reply.hijack()
     try {
       const model = repository.find(name, version)
-      const queued = queuedRows(model.current, settings.maxQueueSize)
-      if (queued < settings.maxQueueSize) {
+      if (!model.current.batcher.isFull) {
         new Inference(context, { model, isVersioned: version !== undefined }, raw, reply.raw).run()
         return
       }
       metrics.refused.queue_full++
-      throw new RequestError(
-        503,
-        `expected fewer than ${settings.maxQueueSize} rows to wait for ${name}, got ${queued}; try again later`,
-        { outcome: 'queue_full', retryAfter: 1 },
-      )
+      const { queued } = model.current.batcher.statistics
+      throw new RequestError(503, `${queued} rows wait for ${name} already; try again later`, {
+        outcome: 'queue_full',
+        retryAfter: 1,
+      })
     } catch (error) {
       if (!(error instanceof RequestError)) throw error
       if (error.status === 404) metrics.refused.not_found++
       writeError(raw, reply.raw, error, isDraining())
     }
   }
-}
-
-/** Looks closer only where there may be too many: the batcher's statistics are made anew for each reader. */
-function queuedRows({ batcher, rowsUnderWay }: LoadedPlan, limit: number): number {
-  return rowsUnderWay < limit ? 0 : batcher.statistics.queued
 }
