@@ -1,7 +1,8 @@
 /** Files made to harm whoever loads them, or merely damaged: each is refused by a typed error that names the place. */
 import { describe, expect, it } from 'vitest'
 import { decodeKeras } from '../lib/formats/keras/index.ts'
-import { fixture, kerasFile, numbered, refusal, withConfig, withEntry } from './support/keras.ts'
+import { fixture, kerasFile, numbered, withConfig, withEntry } from './support/keras.ts'
+import { refusal } from './support/refusal.ts'
 
 const forecaster = fixture('interop/keras_forecaster.keras')
 const tagger = fixture('interop/keras_tagger.keras')

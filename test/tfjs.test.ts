@@ -30,7 +30,8 @@ import {
   tensor,
   useBackend,
 } from '../lib/index.ts'
-import { expectRecorded, fixturePath, refusal, run } from './support/keras.ts'
+import { expectRecorded, fixturePath, run } from './support/keras.ts'
+import { refusal } from './support/refusal.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lstm-native-tfjs-'))
 afterAll(() => rmSync(folder, { recursive: true }))
