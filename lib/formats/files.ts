@@ -74,11 +74,15 @@ async function fill(path: string, handle: FileHandle, target: Uint8Array, positi
 }
 
 /** A call of the system about `path`. @throws {FileFormatError} with the system's code where it fails */
-export async function system<T>(path: string, call: () => Promise<T>): Promise<T> {
+export async function system<T>(
+  path: string,
+  call: () => Promise<T>,
+  failure = 'cannot be read',
+): Promise<T> {
   try {
     return await call()
   } catch (cause) {
-    const { code = 'ReadFailed', message } = cause as NodeJS.ErrnoException
-    throw new FileFormatError(`${path}: cannot be read: ${message}`, { code, path, cause })
+    const { code = 'SystemFailed', message } = cause as NodeJS.ErrnoException
+    throw new FileFormatError(`${path}: ${failure}: ${message}`, { code, path, cause })
   }
 }
