@@ -166,14 +166,20 @@ struct Tile {
   }
 };
 
+// A row's four vectors, from `row` on, into a panel's.
+BRICK void pack_row(const float* row, const Columns& columns, float* panel) {
+  for (int j = 0; j < 4; j++) store(panel + j * kWidth, load(row + j * kWidth, columns.lanes[j]));
+}
+
 // Columns [first, first + kPanelColumns) of a [K, N] matrix whose rows are given by pointers, null for zeros,
 // packed as a panel. Columns past N become zeros.
 static void pack_panel(const float* const* rows, int K, int first, int N, float* panel) {
   const Columns columns = neighbouring_columns(N - first);
   for (int k = 0; k < K; k++, panel += kPanelColumns) {
-    for (int j = 0; j < 4; j++) {
-      const V v = rows[k] != nullptr ? load(rows[k] + first + j * kWidth, columns.lanes[j]) : zero();
-      store(panel + j * kWidth, v);
+    if (rows[k] != nullptr) {
+      pack_row(rows[k] + first, columns, panel);
+    } else {
+      std::memset(panel, 0, sizeof(float) * kPanelColumns);
     }
   }
 }
