@@ -119,10 +119,12 @@ struct Tile {
     multiply_vectors<4>(a, panel, K);
   }
 
-  // The same where only the first `columns` of the panel are wanted: half the work if they fit two vectors.
+  // The same where only the first `columns` of the panel are wanted: less work if they fit fewer vectors.
   template <typename A>
   BRICK_MEMBER void multiply_columns(A a, const float* panel, int K, int columns) {
-    if (columns <= 2 * kWidth) {
+    if (columns <= kWidth) {
+      multiply_vectors<1>(a, panel, K);
+    } else if (columns <= 2 * kWidth) {
       multiply_vectors<2>(a, panel, K);
     } else {
       multiply_vectors<4>(a, panel, K);
@@ -132,7 +134,9 @@ struct Tile {
   // The same over rows in pieces, all of which lie equally far apart.
   BRICK_MEMBER void multiply_pieces(const float* const* rows, Pieces pieces, const float* panel, int K,
                                     int columns) {
-    if (columns <= 2 * kWidth) {
+    if (columns <= kWidth) {
+      multiply_piece_vectors<1>(rows, pieces, panel, K);
+    } else if (columns <= 2 * kWidth) {
       multiply_piece_vectors<2>(rows, pieces, panel, K);
     } else {
       multiply_piece_vectors<4>(rows, pieces, panel, K);
