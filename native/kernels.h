@@ -98,14 +98,21 @@ struct Windows {
   int T, S, size, stride, dilation, before;
 };
 
+struct Conv1dShape {
+  int I, O, groups, size;
+  int width() const { return I / groups; }
+  int outputs() const { return O / groups; }
+};
+
 struct Conv1dArgs {
   Windows windows;
   int B, I, O, groups;
+  Conv1dShape shape() const { return {I, O, groups, windows.size}; }
   int width() const { return I / groups; }
   const float* x;
   const float* weight;  // [O, I / groups, size]
   const float* bias;    // may be null
-  const float* packed;  // of each group what linear_pack made of [O / groups, size · width]; or null
+  const float* packed;  // what conv1d_pack made of the weight, which is then not read; or null
   float* y;
   // Backward only; any of the gradients may be null.
   const float* dy;
@@ -321,6 +328,8 @@ struct Kernels {
   void (*softmax_forward)(const Context&, const SoftmaxArgs&);
   void (*softmax_backward)(const Context&, const SoftmaxArgs&);
   void (*softmax_cross_entropy)(const Context&, CrossEntropyArgs&);
+  std::size_t (*conv1d_packed_length)(const Conv1dShape&);
+  void (*conv1d_pack)(const Context&, const Conv1dShape&, const float* weight, float* packed);
   void (*conv1d_forward)(const Context&, const Conv1dArgs&);
   void (*conv1d_backward)(const Context&, const Conv1dArgs&);
   void (*pool1d_forward)(const Context&, Pool, const Pool1dArgs&);

@@ -3,27 +3,17 @@ import {
   adam,
   type Batch,
   batches,
-  type FitOptions,
   fit,
   type Model,
   meanSquaredError,
   NonFiniteLossError,
   parametersOf,
   type Random,
-  sgd,
   type Tensor,
   tensor,
 } from 'lstm-native'
 import { describe, expect, it } from 'vitest'
-import { all, regressor, sequences, weightsOf } from './support/small-model.ts'
-
-const base: FitOptions = {
-  loss: meanSquaredError,
-  optimizer: sgd({ learningRate: 0.1 }),
-  epochs: 1,
-  batchSize: 4,
-  seed: 1,
-}
+import { all, base, regressor, sequences, weightsOf } from './support/small-model.ts'
 
 describe('data', () => {
   it('may be an async iterable, or a function that starts one with a stream of its own in each epoch', async () => {

@@ -8,7 +8,6 @@ import {
   type DataSet,
   dataSet,
   evaluate,
-  type FitOptions,
   fit,
   Linear,
   LSTM,
@@ -24,15 +23,7 @@ import {
   tensor,
 } from 'lstm-native'
 import { describe, expect, it } from 'vitest'
-import { all, distance, regressor, sequences, tagger, weightsOf } from './support/small-model.ts'
-
-const base: FitOptions = {
-  loss: meanSquaredError,
-  optimizer: sgd({ learningRate: 0.1 }),
-  epochs: 1,
-  batchSize: 4,
-  seed: 1,
-}
+import { all, base, distance, regressor, sequences, tagger, weightsOf } from './support/small-model.ts'
 
 describe('fit', () => {
   it('does what the loop written by hand does, to the bit', async () => {

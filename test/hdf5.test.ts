@@ -1,26 +1,13 @@
 /** HDF5: files of h5py are read as they were written, ours are read by the HDF5 library, and hostile ones are refused. */
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { FileFormatError } from '../lib/errors.ts'
 import { Hdf5File } from '../lib/formats/hdf5/reader.ts'
 import { encodeHdf5 } from '../lib/formats/hdf5/writer.ts'
+import { fixture as fixtureBytes } from './support/keras.ts'
+import { codeOf, refusal } from './support/refusal.ts'
 
-const fixture = (name: string) =>
-  new Uint8Array(readFileSync(fileURLToPath(new URL(`fixtures/keras/${name}`, import.meta.url))))
+const fixture = (name: string) => fixtureBytes(`keras/${name}`)
 const open = (name: string) => new Hdf5File(fixture(name), name)
 const counting = Array.from({ length: 35 }, (_, i) => i)
-
-/** What a call throws: a FileFormatError, whose code it returns. */
-function codeOf(call: () => unknown): string {
-  try {
-    call()
-  } catch (error) {
-    if (error instanceof FileFormatError) return error.code
-    throw error
-  }
-  return 'nothing thrown'
-}
 
 describe('a file of h5py', () => {
   it('gives chunks that were shuffled, deflated and summed, also where they reach over the edge', () => {
@@ -123,7 +110,7 @@ describe('a hostile file', () => {
     }
   })
 
-  /** Where the n-th of four letters stands. */
+  /** Where the n-th of such letters stand. */
   function find(bytes: Uint8Array, letters: string, n = 0): number {
     let at = -1
     for (let i = 0; i <= n; i++)
@@ -139,6 +126,16 @@ describe('a hostile file', () => {
     const children = view.getUint16(tree + 6, true)
     for (let i = 0; i < children; i++) view.setBigUint64(tree + 24 + 8 + 16 * i, BigInt(tree), true)
     expect(codeOf(() => new Hdf5File(bytes).children('/'))).toBe('InvalidHdf5')
+  })
+
+  it('that deflates a chunk twice is refused', () => {
+    const bytes = fixture('forms.h5')
+    // A filter's number stands before its name, of the older form, behind three short fields.
+    const shuffle = find(bytes, 'shuffle') - 8
+    expect(bytes[shuffle]).toBe(2)
+    bytes[shuffle] = 1
+    const { code, message } = refusal(() => new Hdf5File(bytes).dataset('/chunks').read())
+    expect([code, message]).toEqual(['UnsupportedFilter', expect.stringContaining('filter 1 occurs twice')])
   })
 
   it('whose header goes on in itself is refused at once', () => {

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import { decodeKeras } from '../lib/formats/keras/index.ts'
 import { cpuMilliseconds } from './support/cpu.ts'
-import { fixture, kerasFile, numbered, refusal, withConfig, withEntry } from './support/keras.ts'
+import { fixture, kerasFile, numbered, withConfig, withEntry } from './support/keras.ts'
+import { refusal } from './support/refusal.ts'
 
 const forecaster = fixture('interop/keras_forecaster.keras')
 const tagger = fixture('interop/keras_tagger.keras')

@@ -38,7 +38,8 @@ import {
   tensor,
   useBackend,
 } from '../lib/index.ts'
-import { expectRecorded, fixture, fixturePath, recorded, refusal, run } from './support/keras.ts'
+import { expectRecorded, fixture, fixturePath, recorded, run } from './support/keras.ts'
+import { refusal } from './support/refusal.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lstm-native-keras-'))
 afterAll(() => rmSync(folder, { recursive: true }))

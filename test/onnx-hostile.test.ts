@@ -451,7 +451,8 @@ describe('external data', () => {
     ['nowhere'],
     ['weights'],
   ])('elsewhere is not read: %j', async (location) => {
-    await expect(open({ location, offset: 0, length: 8 })).rejects.toThrow(FileFormatError)
+    const reading = open({ location, offset: 0, length: 8 })
+    await expect(reading).rejects.toMatchObject({ name: 'FileFormatError', code: 'ExternalData' })
   })
 
   it.each([

@@ -88,6 +88,12 @@ const convolutional: Record<string, () => Sequential> = {
       activation('silu'),
       new LSTM({ inputSize: 6, hiddenSize: 5, seed: 5 }),
     ]),
+  'convolutions of a group for each channel': () =>
+    new Sequential([
+      conv({ outputChannels: 18 }),
+      conv({ inputChannels: 18, outputChannels: 36, groups: 18, padding: 'same' }),
+      conv({ inputChannels: 36, outputChannels: 36, groups: 36, stride: 2, dilation: 2, bias: false }),
+    ]),
   'a convolution that reads past a chunk of the product': () =>
     new Sequential([conv({ outputChannels: 260 }), conv({ inputChannels: 260, outputChannels: 3 })]),
   pools: () =>

@@ -4,6 +4,7 @@ import type { FloatArray, Kernels, Unary } from '../lib/kernels/contract.ts'
 import { erf, erfc } from '../lib/kernels/reference/error-function.ts'
 import { referenceKernels as kernels } from '../lib/kernels/reference/index.ts'
 import { hash, Random } from '../lib/random.ts'
+import { unaryKinds } from './support/kernel-cases.ts'
 
 describe('the error function', () => {
   // From the C library (glibc, below 1 ulp), on both sides of where the series hands over to the continued fraction.
@@ -183,20 +184,7 @@ describe('extreme inputs', () => {
   })
 
   it('send NaN through every function, and through maximum and the largest magnitude', () => {
-    const kinds: Unary[] = [
-      'exp',
-      'log',
-      'sigmoid',
-      'tanh',
-      'relu',
-      'gelu',
-      'softplus',
-      'square',
-      'sqrt',
-      'abs',
-      'negate',
-    ]
-    for (const kind of kinds) expect(unary(kind, Number.NaN), kind).toEqual([Number.NaN])
+    for (const kind of unaryKinds) expect(unary(kind, Number.NaN), kind).toEqual([Number.NaN])
     const y = f64(0, 0)
     kernels.binary('maximum', f64(Number.NaN, 1), f64(1, Number.NaN), y)
     expect(y).toEqual(f64(Number.NaN, Number.NaN))

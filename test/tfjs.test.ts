@@ -30,7 +30,8 @@ import {
   tensor,
   useBackend,
 } from '../lib/index.ts'
-import { expectRecorded, fixturePath, refusal, run } from './support/keras.ts'
+import { expectRecorded, fixturePath, run } from './support/keras.ts'
+import { refusal } from './support/refusal.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lstm-native-tfjs-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -68,8 +69,8 @@ function layersOf({ modelTopology }: Json) {
 }
 const gates02 = { kind: 'hardSigmoid', alpha: 0.2, beta: 0.5 } as const
 const small = () => [
-  new LSTM({ inputSize: 2, hiddenSize: 3, returnSequences: false }),
-  new Linear({ inputSize: 3, outputSize: 1 }),
+  new LSTM({ inputSize: 2, hiddenSize: 3, returnSequences: false, seed: 1 }),
+  new Linear({ inputSize: 3, outputSize: 1, seed: 2 }),
 ]
 const firstLSTM = (model: Layer) => (model as Sequential).layers[0] as LSTM
 
@@ -145,7 +146,7 @@ describe('a model of TensorFlow.js', () => {
       return { paths: [weight.name], weights: [weight] }
     })
     const turned = new TextEncoder().encode(JSON.stringify({ ...rest, weightsManifest: groups.reverse() }))
-    expect([name, cut.size]).toEqual(['group1-shard1of1.bin', 8])
+    expect([name, cut.size]).toEqual([expect.stringMatching(/^group1-shard1of1-[0-9a-f]{16}\.bin$/), 8])
     expect([...parametersOf(decodeTfjs(turned, cut)).values()].map(({ data }) => data)).toEqual(
       [...parametersOf(decodeTfjs(json, shards)).values()].map(({ data }) => data),
     )
@@ -212,7 +213,7 @@ describe('a model of ours', () => {
     for (const [parameter, { data }] of parametersOf(model)) if (parameter.includes('bias_hh')) data.fill(0)
     const path = join(folder, `${name.replaceAll(' ', '-')}.tfjs`)
     await saveTfjs(model, path)
-    expect(readdirSync(path).sort()).toEqual(['group1-shard1of1.bin', 'model.json'])
+    expect(readdirSync(path).sort()).toEqual([...encodeTfjs(model).keys()])
     const again = await loadTfjs(path)
     const x = name.includes('symbols')
       ? tensor(Int32Array.of(3, 0, 1, 0, 5, 5, 2, 0), { shape: [2, 4] })

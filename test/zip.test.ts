@@ -1,20 +1,10 @@
 /** Zip archives: those of others are read, ours are like theirs, and bombs and lies are refused before they cost anything. */
 import { strToU8, unzipSync, zipSync } from 'fflate'
 import { describe, expect, it } from 'vitest'
-import { FileFormatError } from '../lib/errors.ts'
 import { encodeZip, openZip } from '../lib/formats/zip.ts'
+import { codeOf } from './support/refusal.ts'
 
 const text = strToU8('an entry of some length, so that deflating it, deflating it, deflating it pays')
-
-function codeOf(call: () => unknown): string {
-  try {
-    call()
-  } catch (error) {
-    if (error instanceof FileFormatError) return error.code
-    throw error
-  }
-  return 'nothing thrown'
-}
 
 /** An archive whose central directory has been changed at a field of its only entry, counted from its signature. */
 function changed(bytes: Uint8Array, field: number, value: number, size: 2 | 4 = 4): Uint8Array {

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { FileFormatError } from '../errors.ts'
-import { openFile } from './files.ts'
+import { readStart } from './files.ts'
 import { isHdf5 } from './hdf5/objects.ts'
 
 /**
@@ -20,14 +20,7 @@ const startLength = 96
 /** @throws {FileFormatError} if the file cannot be read, or is of none of the formats */
 export async function detectFormat(path: string): Promise<SourceFormat> {
   if ((await stat(path).catch(() => undefined))?.isDirectory()) return 'tfjs'
-  const file = await openFile(path)
-  const start = new Uint8Array(Math.min(file.size, startLength))
-  try {
-    await file.readInto(start, 0)
-  } finally {
-    await file.close()
-  }
-  const format = formatOf(start, path)
+  const format = formatOf(await readStart(path, startLength), path)
   if (format) return format
   throw new FileFormatError(
     `${path}: is no model that can be read: expected .safetensors, .keras, .h5, .onnx, or model.json of TensorFlow.js`,

@@ -1,4 +1,4 @@
-/** Reading files by position, with the system's errors as ours. */
+/** Reading files, whole or by position, with the system's errors as ours. */
 import { type FileHandle, open } from 'node:fs/promises'
 import { FileFormatError } from '../errors.ts'
 
@@ -35,6 +35,30 @@ export async function openFile(path: string): Promise<OpenFile> {
   }
 }
 
+/** Opens a file, and closes it whatever becomes of its use. @throws {FileFormatError} as `openFile` does */
+export async function withOpenFile<T>(path: string, use: (file: OpenFile) => Promise<T>): Promise<T> {
+  const file = await openFile(path)
+  try {
+    return await use(file)
+  } finally {
+    await file.close()
+  }
+}
+
+/** A file's first bytes, at most `length` of them. @throws {FileFormatError} as `openFile` and `readInto` do */
+export function readStart(path: string, length: number): Promise<Uint8Array> {
+  return withOpenFile(path, async (file) => {
+    const bytes = new Uint8Array(Math.min(file.size, length))
+    await file.readInto(bytes, 0)
+    return bytes
+  })
+}
+
+/** A file's bytes, at an address that suits every type of array. @throws {FileFormatError} as `readStart` does */
+export function readWhole(path: string): Promise<Uint8Array> {
+  return readStart(path, Number.POSITIVE_INFINITY)
+}
+
 async function fill(path: string, handle: FileHandle, target: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < target.length; ) {
     const length = Math.min(target.length - done, mostAtOnce)
@@ -49,11 +73,16 @@ async function fill(path: string, handle: FileHandle, target: Uint8Array, positi
   }
 }
 
-async function system<T>(path: string, call: () => Promise<T>): Promise<T> {
+/** A call of the system about `path`. @throws {FileFormatError} with the system's code where it fails */
+export async function system<T>(
+  path: string,
+  call: () => Promise<T>,
+  failure = 'cannot be read',
+): Promise<T> {
   try {
     return await call()
   } catch (cause) {
-    const { code = 'ReadFailed', message } = cause as NodeJS.ErrnoException
-    throw new FileFormatError(`${path}: cannot be read: ${message}`, { code, path, cause })
+    const { code = 'SystemFailed', message } = cause as NodeJS.ErrnoException
+    throw new FileFormatError(`${path}: ${failure}: ${message}`, { code, path, cause })
   }
 }

@@ -2,7 +2,7 @@
 import { realpath } from 'node:fs/promises'
 import { join, posix, relative, sep, win32 } from 'node:path'
 import { FileFormatError } from '../errors.ts'
-import { openFile } from './files.ts'
+import { readWhole, system } from './files.ts'
 
 /** Whether a name in a file means something below its folder, on any system. */
 export function isInside(name: string): boolean {
@@ -27,24 +27,8 @@ export async function readInside(folder: string, name: string): Promise<Uint8Arr
     )
   }
   if (!isInside(name)) outside()
-  const [root, target] = await resolved(path, folder, path)
+  const [root, target] = await system(path, () => Promise.all([realpath(folder), realpath(path)]))
   const way = relative(root, target)
   if (way === '..' || way.startsWith(`..${sep}`) || win32.isAbsolute(way)) outside()
-  const file = await openFile(target)
-  try {
-    const bytes = new Uint8Array(file.size)
-    await file.readInto(bytes, 0)
-    return bytes
-  } finally {
-    await file.close()
-  }
-}
-
-async function resolved(path: string, ...paths: readonly string[]): Promise<string[]> {
-  try {
-    return await Promise.all(paths.map((each) => realpath(each)))
-  } catch (cause) {
-    const { code = 'ReadFailed', message } = cause as NodeJS.ErrnoException
-    throw new FileFormatError(`${path}: cannot be read: ${message}`, { code, path, cause })
-  }
+  return readWhole(target)
 }

@@ -25,6 +25,8 @@ export interface PlanAddon {
   lstmPack(pass: LstmPass, call: PackedShape & { parameters: LstmParameters; packed: FloatArray }): void
   linearPackedLength(shape: { I: number; O: number }): number
   linearPack(call: { I: number; O: number; weight: FloatArray; packed: FloatArray }): void
+  conv1dPackedLength(shape: ConvolutionShape): number
+  conv1dPack(call: ConvolutionShape & { weight: FloatArray; packed: FloatArray }): void
   lineOffset(array: Float32Array): number
   runPlan(...call: RunArguments): void
   runPlanAsync(...call: [...RunArguments, threads: number | undefined, done: PlanDone]): number
@@ -54,6 +56,13 @@ interface PackedShape {
   P: number
   layerNorm: boolean
   peepholes: boolean
+}
+
+interface ConvolutionShape {
+  I: number
+  O: number
+  groups: number
+  size: number
 }
 
 interface NativePlan extends CompiledPlan {
@@ -341,32 +350,19 @@ function variantNumbers({ gate, cell, output, clip, coupledInputForget }: LstmVa
   return Float32Array.of(...functions, clip, coupledInputForget ? 1 : 0)
 }
 
-/** Each group's part of the weight with its taps in the order of a window, [O / groups, size·width], packed as a linear's. */
 function conv1dEntry(addon: PlanAddon, step: PlanConv1d): Entry {
   const { I, O, size, groups, weight, bias } = step
-  const width = I / groups
-  const shape = { I: size * width, O: O / groups }
-  const length = addon.linearPackedLength(shape)
-  const fill = (packed: Float32Array) => {
-    const taps = Float32Array.from(weight, (_, at) => {
-      const [o, k, i] = [Math.floor(at / (size * width)), Math.floor(at / width) % size, at % width]
-      return weight[(o * width + i) * size + k]
-    })
-    for (let group = 0; group < groups; group++) {
-      const own = taps.subarray(group * shape.O * shape.I, (group + 1) * shape.O * shape.I)
-      addon.linearPack({
-        ...shape,
-        weight: own,
-        packed: packed.subarray(group * length, (group + 1) * length),
-      })
-    }
+  const shape = { I, O, groups, size }
+  const packed: Section = {
+    length: addon.conv1dPackedLength(shape),
+    fill: (memory) => addon.conv1dPack({ ...shape, weight, packed: memory }),
   }
   return {
     kind: kinds.conv1d,
     flags: bias ? flags.bias : 0,
     windows: step,
     groups,
-    sections: [{ length: groups * length, fill }, copied(bias)],
+    sections: [packed, copied(bias)],
   }
 }
 

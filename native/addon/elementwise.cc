@@ -148,17 +148,24 @@ std::size_t weight_length(const Napi::CallbackInfo& info, const Arguments& a) {
   return info[0].As<Napi::Object>().Get("weight").As<Napi::TypedArray>().ElementLength();
 }
 
-void sgd_step(const Napi::CallbackInfo& info) {
-  const Arguments a = object_argument(info, "sgdStep");
-  SgdArgs args = {};
+// What every optimizer reads.
+template <typename Args>
+Args step_arguments(const Napi::CallbackInfo& info, const Arguments& a) {
+  Args args = {};
   args.n = weight_length(info, a);
   args.weight = a.floats("weight", args.n);
   args.gradient = a.floats("gradient", args.n);
-  args.velocity = a.optional_floats("velocity", args.n);
   args.learning_rate = a.number("learningRate");
-  args.momentum = a.number("momentum");
   args.weight_decay = a.number("weightDecay");
   args.gradient_scale = a.number("gradientScale");
+  return args;
+}
+
+void sgd_step(const Napi::CallbackInfo& info) {
+  const Arguments a = object_argument(info, "sgdStep");
+  SgdArgs args = step_arguments<SgdArgs>(info, a);
+  args.velocity = a.optional_floats("velocity", args.n);
+  args.momentum = a.number("momentum");
   args.nesterov = a.flag("nesterov");
   const Call call(info);
   call.kernels.sgd_step(call.context, args);
@@ -166,38 +173,26 @@ void sgd_step(const Napi::CallbackInfo& info) {
 
 void rmsprop_step(const Napi::CallbackInfo& info) {
   const Arguments a = object_argument(info, "rmspropStep");
-  RmspropArgs args = {};
-  args.n = weight_length(info, a);
-  args.weight = a.floats("weight", args.n);
-  args.gradient = a.floats("gradient", args.n);
+  RmspropArgs args = step_arguments<RmspropArgs>(info, a);
   args.square_average = a.floats("squareAverage", args.n);
   args.velocity = a.optional_floats("velocity", args.n);
-  args.learning_rate = a.number("learningRate");
   args.alpha = a.number("alpha");
   args.eps = a.number("eps");
   args.momentum = a.number("momentum");
-  args.weight_decay = a.number("weightDecay");
-  args.gradient_scale = a.number("gradientScale");
   const Call call(info);
   call.kernels.rmsprop_step(call.context, args);
 }
 
 void adam_step(const Napi::CallbackInfo& info) {
   const Arguments a = object_argument(info, "adamStep");
-  AdamArgs args = {};
-  args.n = weight_length(info, a);
-  args.weight = a.floats("weight", args.n);
-  args.gradient = a.floats("gradient", args.n);
+  AdamArgs args = step_arguments<AdamArgs>(info, a);
   args.moment1 = a.floats("moment1", args.n);
   args.moment2 = a.floats("moment2", args.n);
   args.step = a.integer("step");
-  args.learning_rate = a.number("learningRate");
   args.beta1 = a.number("beta1");
   args.beta2 = a.number("beta2");
   args.eps = a.number("eps");
-  args.weight_decay = a.number("weightDecay");
   args.decoupled = a.flag("decoupled");
-  args.gradient_scale = a.number("gradientScale");
   const Call call(info);
   call.kernels.adam_step(call.context, args);
 }

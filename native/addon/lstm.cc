@@ -8,14 +8,20 @@
 namespace lstm_native {
 namespace {
 
-LstmShape lstm_shape(const Arguments& a) {
+// Of the weights alone.
+LstmShape weight_shape(const Arguments& a) {
   LstmShape shape = {};
-  shape.B = a.integer("B");
-  shape.T = a.integer("T");
   shape.I = a.integer("I");
   shape.H = a.integer("H");
   shape.P = a.integer("P");
   shape.layer_norm = a.flag("layerNorm");
+  return shape;
+}
+
+LstmShape lstm_shape(const Arguments& a) {
+  LstmShape shape = weight_shape(a);
+  shape.B = a.integer("B");
+  shape.T = a.integer("T");
   if (shape.H == 0) a.fail("H", "a positive integer", "0");
   return shape;
 }
@@ -91,11 +97,7 @@ Napi::Value lstm_cache_length(const Napi::CallbackInfo& info) {
 const char* const kPassNames[] = {"forward", "backward", "backwardToInput"};
 
 LstmShape packed_shape(const Arguments& a) {
-  LstmShape shape = {};
-  shape.I = a.integer("I");
-  shape.H = a.integer("H");
-  shape.P = a.integer("P");
-  shape.layer_norm = a.flag("layerNorm");
+  LstmShape shape = weight_shape(a);
   shape.peepholes = a.flag("peepholes");
   return shape;
 }

@@ -18,6 +18,31 @@ Windows windows_argument(const Arguments& a) {
   return w;
 }
 
+void require_groups(const Arguments& a, int I, int O, int groups) {
+  if (groups == 0 || I % groups != 0 || O % groups != 0)
+    a.fail("groups", "a divisor of I and O", std::to_string(groups));
+}
+
+Conv1dShape conv1d_shape(const Arguments& a) {
+  const Conv1dShape shape = {a.integer("I"), a.integer("O"), a.integer("groups"), a.integer("size")};
+  require_groups(a, shape.I, shape.O, shape.groups);
+  return shape;
+}
+
+Napi::Value conv1d_packed_length(const Napi::CallbackInfo& info) {
+  const Conv1dShape shape = conv1d_shape(object_argument(info, "conv1dPackedLength"));
+  return Napi::Number::New(info.Env(), static_cast<double>(kernels_of(info).conv1d_packed_length(shape)));
+}
+
+void conv1d_pack(const Napi::CallbackInfo& info) {
+  const Arguments a = object_argument(info, "conv1dPack");
+  const Conv1dShape shape = conv1d_shape(a);
+  const float* weight = a.floats("weight", area(shape.O, shape.width()) * shape.size);
+  const Call call(info);
+  float* packed = a.floats("packed", call.kernels.conv1d_packed_length(shape));
+  call.kernels.conv1d_pack(call.context, shape, weight, packed);
+}
+
 Conv1dArgs conv1d_arguments(const Arguments& a) {
   Conv1dArgs args = {};
   args.windows = windows_argument(a);
@@ -25,9 +50,7 @@ Conv1dArgs conv1d_arguments(const Arguments& a) {
   args.I = a.integer("I");
   args.O = a.integer("O");
   args.groups = a.integer("groups");
-  if (args.groups == 0 || args.I % args.groups != 0 || args.O % args.groups != 0) {
-    a.fail("groups", "a divisor of I and O", std::to_string(args.groups));
-  }
+  require_groups(a, args.I, args.O, args.groups);
   args.x = a.floats("x", area(args.B, args.windows.T) * args.I);
   args.weight = a.floats("weight", area(args.O, args.width()) * args.windows.size);
   return args;
@@ -85,6 +108,8 @@ void pool1d_backward(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void export_windows(Napi::Env env, Napi::Object exports) {
+  export_function<conv1d_packed_length>(env, exports, "conv1dPackedLength");
+  export_function<conv1d_pack>(env, exports, "conv1dPack");
   export_function<conv1d_forward>(env, exports, "conv1dForward");
   export_function<conv1d_backward>(env, exports, "conv1dBackward");
   export_function<pool1d_forward>(env, exports, "pool1dForward");

@@ -45,24 +45,6 @@ static V pooled(const Pool1dArgs& args, Pool kind, int b, int s, int c) {
   return div(add(result, chain), set(static_cast<float>(divisor)));
 }
 
-struct PoolRun {
-  Pool kind;
-  const Pool1dArgs* args;
-};
-
-static void pool_forward_share(void* data, int index, int count) {
-  const PoolRun& run = *static_cast<const PoolRun*>(data);
-  const Pool1dArgs& args = *run.args;
-  const int vectors = channel_vectors(args.C), S = args.windows.S;
-  int first, last;
-  share(args.B * vectors, index, count, &first, &last);
-  for (int item = first; item < last; item++) {
-    const int b = item / vectors, c = item % vectors * kWidth;
-    float* y = args.y + static_cast<std::ptrdiff_t>(b) * S * args.C + c;
-    for (int s = 0; s < S; s++, y += args.C) store(y, pooled(args, run.kind, b, s, c), args.C - c);
-  }
-}
-
 BRICK void add_to(float* p, V v, int n) { store(p, add(load(p, n), v), n); }
 
 // dy to the first step that is not below y, lane by lane.
@@ -89,22 +71,37 @@ static void average_gradient(const Pool1dArgs& args, int b, int s, int c, V dy) 
   }
 }
 
-static void pool_backward_share(void* data, int index, int count) {
+struct PoolRun {
+  Pool kind;
+  const Pool1dArgs* args;
+};
+
+// What becomes of window s of sequence b in channels [c, c + kWidth); `at` is where it stands in y and dy.
+BRICK void pool_forward_at(const PoolRun& run, int b, int s, int c, std::ptrdiff_t at) {
+  store(run.args->y + at, pooled(*run.args, run.kind, b, s, c), run.args->C - c);
+}
+
+BRICK void pool_backward_at(const PoolRun& run, int b, int s, int c, std::ptrdiff_t at) {
+  const Pool1dArgs& args = *run.args;
+  const V dy = load(args.dy + at, args.C - c);
+  if (run.kind == Pool::max) {
+    max_gradient(args, b, s, c, load(args.y + at, args.C - c), dy);
+  } else {
+    average_gradient(args, b, s, c, dy);
+  }
+}
+
+template <void window_at(const PoolRun&, int, int, int, std::ptrdiff_t)>
+static void pool_share(void* data, int index, int count) {
   const PoolRun& run = *static_cast<const PoolRun*>(data);
   const Pool1dArgs& args = *run.args;
   const int vectors = channel_vectors(args.C), S = args.windows.S;
   int first, last;
   share(args.B * vectors, index, count, &first, &last);
   for (int item = first; item < last; item++) {
-    const int b = item / vectors, c = item % vectors * kWidth, n = args.C - c;
-    for (int s = 0; s < S; s++) {
-      const std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(b) * S + s) * args.C + c;
-      if (run.kind == Pool::max) {
-        max_gradient(args, b, s, c, load(args.y + at, n), load(args.dy + at, n));
-      } else {
-        average_gradient(args, b, s, c, load(args.dy + at, n));
-      }
-    }
+    const int b = item / vectors, c = item % vectors * kWidth;
+    std::ptrdiff_t at = static_cast<std::ptrdiff_t>(b) * S * args.C + c;
+    for (int s = 0; s < S; s++, at += args.C) window_at(run, b, s, c, at);
   }
 }
 
@@ -115,12 +112,12 @@ static int pool_threads(const Context& context, const Pool1dArgs& args) {
 
 static void pool1d_forward(const Context& context, Pool kind, const Pool1dArgs& args) {
   PoolRun run = {kind, &args};
-  context.pool->run(pool_threads(context, args), pool_forward_share, &run);
+  context.pool->run(pool_threads(context, args), pool_share<pool_forward_at>, &run);
 }
 
 static void pool1d_backward(const Context& context, Pool kind, const Pool1dArgs& args) {
   PoolRun run = {kind, &args};
-  context.pool->run(pool_threads(context, args), pool_backward_share, &run);
+  context.pool->run(pool_threads(context, args), pool_share<pool_backward_at>, &run);
 }
 
 }  // namespace lstm_native::LSTM_TARGET

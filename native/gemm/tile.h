@@ -119,10 +119,12 @@ struct Tile {
     multiply_vectors<4>(a, panel, K);
   }
 
-  // The same where only the first `columns` of the panel are wanted: half the work if they fit two vectors.
+  // The same where only the first `columns` of the panel are wanted: less work if they fit fewer vectors.
   template <typename A>
   BRICK_MEMBER void multiply_columns(A a, const float* panel, int K, int columns) {
-    if (columns <= 2 * kWidth) {
+    if (columns <= kWidth) {
+      multiply_vectors<1>(a, panel, K);
+    } else if (columns <= 2 * kWidth) {
       multiply_vectors<2>(a, panel, K);
     } else {
       multiply_vectors<4>(a, panel, K);
@@ -132,7 +134,9 @@ struct Tile {
   // The same over rows in pieces, all of which lie equally far apart.
   BRICK_MEMBER void multiply_pieces(const float* const* rows, Pieces pieces, const float* panel, int K,
                                     int columns) {
-    if (columns <= 2 * kWidth) {
+    if (columns <= kWidth) {
+      multiply_piece_vectors<1>(rows, pieces, panel, K);
+    } else if (columns <= 2 * kWidth) {
       multiply_piece_vectors<2>(rows, pieces, panel, K);
     } else {
       multiply_piece_vectors<4>(rows, pieces, panel, K);
@@ -166,14 +170,20 @@ struct Tile {
   }
 };
 
+// A row's four vectors, from `row` on, into a panel's.
+BRICK void pack_row(const float* row, const Columns& columns, float* panel) {
+  for (int j = 0; j < 4; j++) store(panel + j * kWidth, load(row + j * kWidth, columns.lanes[j]));
+}
+
 // Columns [first, first + kPanelColumns) of a [K, N] matrix whose rows are given by pointers, null for zeros,
 // packed as a panel. Columns past N become zeros.
 static void pack_panel(const float* const* rows, int K, int first, int N, float* panel) {
   const Columns columns = neighbouring_columns(N - first);
   for (int k = 0; k < K; k++, panel += kPanelColumns) {
-    for (int j = 0; j < 4; j++) {
-      const V v = rows[k] != nullptr ? load(rows[k] + first + j * kWidth, columns.lanes[j]) : zero();
-      store(panel + j * kWidth, v);
+    if (rows[k] != nullptr) {
+      pack_row(rows[k] + first, columns, panel);
+    } else {
+      std::memset(panel, 0, sizeof(float) * kPanelColumns);
     }
   }
 }

@@ -126,9 +126,7 @@ BRICK int gate_row_length(const LstmShape& shape) {
 static void pack_columns(const float* matrix, int K, int N, int panel, float* packed) {
   const Columns columns = neighbouring_columns(N - panel * kPanelColumns);
   const float* row = matrix + static_cast<std::ptrdiff_t>(panel) * kPanelColumns;
-  for (int k = 0; k < K; k++, row += N, packed += kPanelColumns) {
-    for (int j = 0; j < 4; j++) store(packed + j * kWidth, load(row + j * kWidth, columns.lanes[j]));
-  }
+  for (int k = 0; k < K; k++, row += N, packed += kPanelColumns) pack_row(row, columns, packed);
 }
 
 // The same from rows [k0, k0 + kc) of a [4H, N] matrix in the order of the gates' gradients; both are whole

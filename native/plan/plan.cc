@@ -33,8 +33,7 @@ void section_lengths(const Kernels& kernels, const PlanStep& step, std::size_t l
       lengths[1] = has(step, kBiasFlag) ? output : 0;
       break;
     case PlanKind::conv1d:
-      lengths[0] = step.groups * kernels.linear_packed_length(step.size * (step.input / step.groups),
-                                                              step.output / step.groups);
+      lengths[0] = kernels.conv1d_packed_length({step.input, step.output, step.groups, step.size});
       lengths[1] = has(step, kBiasFlag) ? output : 0;
       break;
     case PlanKind::unary:

@@ -19,6 +19,8 @@ static const Kernels kTable = {
     softmax_forward,
     softmax_backward,
     softmax_cross_entropy,
+    conv1d_packed_length,
+    conv1d_pack,
     conv1d_forward,
     conv1d_backward,
     pool1d_forward,

@@ -116,6 +116,23 @@ void check_forward(const Kernels* kernels, const Model& m, Machine& machine, dou
     compare(kernels, m, training ? "cn in training" : "cn", run.cn, expected.cn, bound);
   }
 }
+
+// Sizes around those of vectors, in another combination each turn, of which there are 15.
+Case awkward_case(int turn, int T) {
+  const int sizes[] = {1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 127, 129};
+  Case c = {};
+  c.name = "awkward";
+  c.B = sizes[(turn * 4 + 1) % 15];
+  c.T = T;
+  c.I = sizes[(turn * 7 + 2) % 15];
+  c.H = sizes[turn];
+  c.reverse = turn % 2 == 1;
+  c.lengths = turn % 3 == 0;
+  c.bias = true;
+  c.time_major = turn % 4 > 1;
+  return c;
+}
+
 }  // namespace
 
 TEST("the forward pass follows the equations, with every option") {
@@ -126,25 +143,10 @@ TEST("the forward pass follows the equations, with every option") {
 }
 
 TEST("the forward pass follows the equations at awkward sizes") {
-  const int sizes[] = {1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 127, 129};
   Machine machine(2);
   for (const Kernels* kernels : targets()) {
     for (int turn = 0; turn < 15; turn++) {
-      const Case c = {"awkward",
-                      sizes[(turn * 4 + 1) % 15],
-                      3,
-                      sizes[(turn * 7 + 2) % 15],
-                      sizes[turn],
-                      0,
-                      turn % 2 == 1,
-                      turn % 3 == 0,
-                      true,
-                      false,
-                      false,
-                      false,
-                      turn % 4 > 1,
-                      0};
-      check_forward(kernels, make(c), machine, kForwardBound);
+      check_forward(kernels, make(awkward_case(turn, 3)), machine, kForwardBound);
     }
   }
 }
@@ -189,22 +191,9 @@ TEST("the backward pass gives the central differences of the equations, for ever
 }
 
 TEST("the backward pass gives the equations' slopes along random directions at awkward sizes") {
-  const int sizes[] = {1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 127, 129};
   for (int turn = 0; turn < 15; turn++) {
-    const Case c = {"awkward",
-                    sizes[(turn * 4 + 1) % 15],
-                    2,
-                    sizes[(turn * 7 + 2) % 15],
-                    sizes[turn],
-                    0,
-                    turn % 2 == 1,
-                    turn % 3 == 0,
-                    true,
-                    turn % 5 == 0,
-                    false,
-                    false,
-                    turn % 4 > 1,
-                    0};
+    Case c = awkward_case(turn, 2);
+    c.peephole = turn % 5 == 0;
     const Model m = make(c);
     Doubles arrays[kArrays], directions[kArrays];
     double slopes[kArrays];

@@ -58,7 +58,7 @@ struct Program {
     if (kind == PlanKind::linear)
       step.weights[0] = section(kernels->linear_packed_length(step.input, step.output));
     if (kind == PlanKind::conv1d)
-      step.weights[0] = section(kernels->linear_packed_length(step.size * step.input, step.output));
+      step.weights[0] = section(kernels->conv1d_packed_length({step.input, step.output, 1, step.size}));
     if (kind == PlanKind::embedding)
       step.weights[0] = section(static_cast<std::size_t>(step.input) * step.output);
     if (kind == PlanKind::layer_norm) {

@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
-import { FileFormatError } from '../../lib/errors.ts'
 import { encodeHdf5, type Hdf5Group } from '../../lib/formats/hdf5/writer.ts'
 import { decodeSafetensors } from '../../lib/formats/safetensors/index.ts'
 import { encodeZip, openZip } from '../../lib/formats/zip.ts'
@@ -51,17 +50,6 @@ export function expectClose(got: Tensor, expected: Tensor): void {
   expect(got.shape).toEqual(expected.shape)
   const distances = Array.from(got.data, (value, i) => Math.abs(value - expected.data[i]))
   expect(Math.max(...distances)).toBeLessThan(tolerance)
-}
-
-/** What a call throws: the code and message of a FileFormatError. */
-export function refusal(call: () => unknown): { code: string; message: string } {
-  try {
-    call()
-  } catch (error) {
-    if (error instanceof FileFormatError) return error
-    throw error
-  }
-  return { code: 'nothing thrown', message: '' }
 }
 
 interface KerasJson {

@@ -72,12 +72,15 @@ function channelsOf(size: Size): [T: number, inputs: number, outputs: number] {
   ][i % 3] as [number, number, number]
 }
 
-const convolutions: (WindowOptions & { groups?: number })[] = [
+/** `depthwise`: a group for each channel in. */
+const convolutions: (WindowOptions & { groups?: number | 'depthwise' })[] = [
   { size: 1, stride: 1, dilation: 1, padding: 'valid' },
   { size: 3, stride: 1, dilation: 1, padding: 'same' },
   { size: 4, stride: 2, dilation: 1, padding: 'causal' },
   { size: 2, stride: 1, dilation: 3, padding: 3, groups: 2 },
   { size: 3, stride: 3, dilation: 1, padding: 'same', groups: 3 },
+  { size: 3, stride: 1, dilation: 1, padding: 'same', groups: 'depthwise' },
+  { size: 4, stride: 2, dilation: 3, padding: 4, groups: 'depthwise' },
 ]
 
 interface PoolCase extends Omit<WindowOptions, 'size'> {
@@ -226,8 +229,10 @@ export const kernelCases: KernelCase[] = [
       `conv1d ${JSON.stringify(options)}`,
       (size) => sumOf(4 * Math.max(...channelsOf(size))),
       (size, take, kernels) => {
-        const { groups = 1, ...window } = options
-        const [T, width, outputs] = channelsOf(size)
+        const { groups: asked = 1, ...window } = options
+        const [T, inputs, outs] = channelsOf(size)
+        const isDepthwise = asked === 'depthwise'
+        const [groups, width, outputs] = isDepthwise ? [inputs, 1, 2] : [asked, inputs, outs]
         const [B, I, O] = [2, width * groups, outputs * groups]
         const windows = windowsOver(T, window)
         const rows = B * windows.S

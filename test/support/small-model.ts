@@ -2,15 +2,27 @@
 import {
   type DataSet,
   dataSet,
+  type FitOptions,
   Linear,
   LSTM,
   lastStep,
   type Model,
+  meanSquaredError,
   parametersOf,
   Random,
   Sequential,
+  sgd,
   tensor,
 } from 'lstm-native'
+
+/** What the tests of `fit` start from. */
+export const base: FitOptions = {
+  loss: meanSquaredError,
+  optimizer: sgd({ learningRate: 0.1 }),
+  epochs: 1,
+  batchSize: 4,
+  seed: 1,
+}
 
 interface Options {
   dataType?: 'float32' | 'float64'

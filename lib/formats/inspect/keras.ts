@@ -2,11 +2,11 @@
 import { FileFormatError } from '../../errors.ts'
 import { type Layer, parametersOf } from '../../layers/layer.ts'
 import { sizeOf } from '../../tensor.ts'
+import { readWhole } from '../files.ts'
 import { isHdf5 } from '../hdf5/objects.ts'
 import { Hdf5File } from '../hdf5/reader.ts'
 import { decodeKeras } from '../keras/index.ts'
 import { parseJson, record, type Source, type Values } from '../keras/layer-config.ts'
-import { readBytes } from '../keras/read.ts'
 import { type Archive, openZip } from '../zip.ts'
 import type { Inspection, TensorRow } from './inspection.ts'
 import { layerRows } from './layers.ts'
@@ -14,7 +14,7 @@ import { portsOf } from './ports.ts'
 
 /** @param path a `.keras` archive, or a model or weights in HDF5 */
 export async function inspectKeras(path: string): Promise<Inspection> {
-  const bytes = await readBytes(path)
+  const bytes = await readWhole(path)
   const archive = isHdf5(bytes) ? undefined : openZip(bytes, path)
   const file = new Hdf5File(archive ? archive.read('model.weights.h5') : bytes, path)
   const metadata = archive ? archiveMetadata(archive, path) : fileMetadata(file)

@@ -2,8 +2,8 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sizeOf } from '../../tensor.ts'
+import { readWhole } from '../files.ts'
 import { invalid, parseJson, record, type Source } from '../keras/layer-config.ts'
-import { readBytes } from '../keras/read.ts'
 import { loadTfjs } from '../tfjs/index.ts'
 import type { Inspection, TensorRow } from './inspection.ts'
 import { modelOf } from './keras.ts'
@@ -13,7 +13,7 @@ export async function inspectTfjs(path: string): Promise<Inspection> {
   const isFolder = (await stat(path).catch(() => undefined))?.isDirectory()
   const place = isFolder ? join(path, 'model.json') : path
   const source: Source = { dialect: 'tfjs', path: place }
-  const json = record(source, parseJson(source, await readBytes(place), 'the file'), 'the file')
+  const json = record(source, parseJson(source, await readWhole(place), 'the file'), 'the file')
   const tensors = tensorsOf(source, json.weightsManifest)
   const metadata = Object.entries(json).filter(([, value]) => typeof value === 'string')
   return {

@@ -1,13 +1,13 @@
 /** Weights of Keras models into models that are there. */
 import { FileFormatError } from '../../errors.ts'
 import type { Model } from '../../layers/layer.ts'
+import { readWhole } from '../files.ts'
 import { isHdf5 } from '../hdf5/objects.ts'
 import { Hdf5File } from '../hdf5/reader.ts'
 import { openZip } from '../zip.ts'
 import { describeModel } from './describe.ts'
 import { LegacyWeights } from './legacy.ts'
 import type { KerasNode, TensorTree } from './nodes.ts'
-import { readBytes } from './read.ts'
 import { fill, type KerasTensor } from './tensors.ts'
 import {
   type InnerPart,
@@ -25,7 +25,7 @@ import {
  * @throws {FileFormatError} if the file cannot be read or its tensors are not the model's; the model is untouched then
  */
 export async function loadKerasWeights<M extends Model>(model: M, path: string): Promise<M> {
-  decodeKerasWeights(model, await readBytes(path), path)
+  decodeKerasWeights(model, await readWhole(path), path)
   return model
 }
 

@@ -1,7 +1,7 @@
 /** Models in the files of Keras: `.keras` archives, legacy `.h5`, and `.weights.h5` for a model that is there. */
-import { readFile } from 'node:fs/promises'
 import { FileFormatError } from '../../errors.ts'
 import type { Sequential } from '../../layers/sequential.ts'
+import { readWhole } from '../files.ts'
 import { isHdf5 } from '../hdf5/objects.ts'
 import { Hdf5File } from '../hdf5/reader.ts'
 import { openZip } from '../zip.ts'
@@ -22,7 +22,7 @@ import { TreeWeights } from './weights.ts'
  *   an option that this package has nothing for
  */
 export async function loadKeras(path: string): Promise<Sequential> {
-  return decodeKeras(await readBytes(path), path)
+  return decodeKeras(await readWhole(path), path)
 }
 
 /** `loadKeras` on bytes. @param path named in errors */
@@ -63,13 +63,4 @@ function decodeLegacy(file: Hdf5File, path: string | undefined): Sequential {
 /** Keras 3 wrote its number from the first version on; tf.keras and the Keras before wrote 2.x. */
 function dialectOf(version: unknown): Source['dialect'] {
   return typeof version === 'string' && /^[12]\./.test(version) ? 'keras2' : 'keras3'
-}
-
-export async function readBytes(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path)
-  } catch (cause) {
-    const { code = 'ReadFailed', message } = cause as NodeJS.ErrnoException
-    throw new FileFormatError(`${path}: cannot be read: ${message}`, { code, path, cause })
-  }
 }

@@ -114,7 +114,7 @@ export function exportGraph(
 function encode(model: Model, graph: GraphWriter, tensors: readonly object[]): Uint8Array {
   const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string }
   const config = JSON.stringify({ version: configVersion, model: (model as Layer).config() })
-  return modelType
+  const bytes = modelType
     .encode({
       irVersion,
       opsetImport: [{ domain: '', version: opset }],
@@ -131,6 +131,8 @@ function encode(model: Model, graph: GraphWriter, tensors: readonly object[]): U
       },
     })
     .finish()
+  // In Node.js these are a Buffer, whose slices share memory where those of a Uint8Array are copies.
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 /** What shows beside the model in viewers and runtimes. */

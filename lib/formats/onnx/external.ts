@@ -1,10 +1,11 @@
 /** Weights in files beside the model: where they may lie, and which part of them a tensor is. */
-import { realpath } from 'node:fs/promises'
-import { dirname, join, posix, relative, sep, win32 } from 'node:path'
-import { openFile } from '../files.ts'
+import { dirname } from 'node:path'
+import { isInside, readInside } from '../folder.ts'
 import type { Fail } from './fail.ts'
 import type { GraphProto, ModelProto, NodeProto, TensorProto } from './schema.ts'
 import type { External } from './tensors.ts'
+
+export { readWhole } from '../files.ts'
 
 /** The files that a model's tensors lie in, each checked to be a path inside the model's own folder. */
 export function externalLocations(model: ModelProto, fail: Fail): Set<string> {
@@ -39,14 +40,7 @@ function entryOf(tensor: TensorProto, key: string): string | undefined {
 
 function locationOf(tensor: TensorProto, fail: Fail): string {
   const location = entryOf(tensor, 'location') ?? ''
-  const isInside =
-    location !== '' &&
-    !location.includes('\0') &&
-    !posix.isAbsolute(location) &&
-    !win32.isAbsolute(location) &&
-    !/^[a-z]:/i.test(location) &&
-    !location.split(/[/\\]/).includes('..')
-  if (isInside) return location
+  if (isInside(location)) return location
   return fail(
     'ExternalData',
     `tensor ${JSON.stringify(tensor.name)}: expected its data in the model's own folder, got ${JSON.stringify(location)}`,
@@ -98,35 +92,15 @@ export async function readExternal(
   locations: ReadonlySet<string>,
   fail: Fail,
 ): Promise<Map<string, Uint8Array>> {
+  const folder = dirname(modelPath)
   const files = new Map<string, Uint8Array>()
   for (const location of locations) {
-    const refuse = (message: string, cause?: unknown): never =>
-      fail('ExternalData', `external data ${JSON.stringify(location)}: ${message}`, { cause })
-    let folder: string
-    let path: string
     try {
-      folder = await realpath(dirname(modelPath))
-      path = await realpath(join(folder, location))
+      files.set(location, await readInside(folder, location))
     } catch (cause) {
-      return refuse(`cannot be read: ${(cause as Error).message}`, cause)
+      const { message } = cause as Error
+      fail('ExternalData', `external data ${JSON.stringify(location)}: ${message}`, { cause })
     }
-    const inside = relative(folder, path)
-    if (inside === '' || inside === '..' || inside.startsWith(`..${sep}`) || win32.isAbsolute(inside)) {
-      refuse("leads out of the model's own folder")
-    }
-    files.set(location, await readWhole(path))
   }
   return files
-}
-
-/** A file's bytes, at an address that suits every type of array. */
-export async function readWhole(path: string): Promise<Uint8Array> {
-  const file = await openFile(path)
-  try {
-    const bytes = new Uint8Array(file.size)
-    await file.readInto(bytes, 0)
-    return bytes
-  } finally {
-    await file.close()
-  }
 }

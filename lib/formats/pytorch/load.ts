@@ -2,7 +2,7 @@
 import { FileFormatError, nearestName, refuseUnknownOptions } from '../../errors.ts'
 import { type Model, parametersOf } from '../../layers/layer.ts'
 import type { Sequential } from '../../layers/sequential.ts'
-import { openFile } from '../files.ts'
+import { readStart } from '../files.ts'
 import { matchParameters, readParameters } from '../parameters.ts'
 import { openSafetensors, openShards, type SafetensorsFile, type TensorInfo } from '../safetensors/index.ts'
 import { findModules, prefixOf } from './modules.ts'
@@ -93,13 +93,7 @@ async function withFile<T>(path: string, use: (file: SafetensorsFile) => Promise
  * @throws {FileFormatError} Pickle
  */
 async function refusePickle(path: string): Promise<void> {
-  const file = await openFile(path)
-  const start = new Uint8Array(Math.min(4, file.size))
-  try {
-    await file.readInto(start, 0)
-  } finally {
-    await file.close()
-  }
+  const start = await readStart(path, 4)
   const isZip = start[0] === 0x50 && start[1] === 0x4b && start[2] === 3 && start[3] === 4
   const isPickle = start[0] === 0x80 && start[1] >= 2 && start[1] <= 5 && start[2] !== 0
   if (!isZip && !isPickle && !/\.(pt|pth|bin|ckpt|pkl)$/i.test(path)) return

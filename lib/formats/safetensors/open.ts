@@ -1,6 +1,6 @@
 /** Safetensors on the disk: the header is read when a file is opened, tensors when they are asked for. */
 import { nearestName } from '../../errors.ts'
-import { type OpenFile, openFile } from '../files.ts'
+import { type OpenFile, openFile, withOpenFile } from '../files.ts'
 import { decodeTensors, requireStored, type Safetensors, type StoredTensor } from './decode.ts'
 import { type Fail, failIn, type Header, headerLength, parseHeader, type TensorInfo } from './header.ts'
 import { decodeElements, isStoredAs, type StoredArray } from './types.ts'
@@ -53,9 +53,8 @@ const mostBytes = 2 ** 32
  * @throws {FileFormatError} as `openSafetensors` and its `read` do
  */
 export async function readSafetensors(path: string): Promise<Safetensors> {
-  const file = await openFile(path)
   const fail = failIn(path)
-  try {
+  return withOpenFile(path, async (file) => {
     const header = await readHeader(file)
     const size = file.size - header.end
     if (size > mostBytes)
@@ -63,9 +62,7 @@ export async function readSafetensors(path: string): Promise<Safetensors> {
     const data = new Uint8Array(size)
     await file.readInto(data, header.end)
     return decodeTensors(header, data, fail)
-  } finally {
-    await file.close()
-  }
+  })
 }
 
 async function readHeader(file: OpenFile): Promise<Header & { end: number }> {

@@ -1,7 +1,7 @@
 /** A model in several safetensors files, and the index that tells which tensor lies where. */
 import { isUtf8 } from 'node:buffer'
 import { basename, dirname, join } from 'node:path'
-import { openFile } from '../files.ts'
+import { withOpenFile } from '../files.ts'
 import type { StoredTensor } from './decode.ts'
 import { type Fail, failIn, longestHeader, readTexts, type TensorInfo } from './header.ts'
 import { openSafetensors, requireTensor, type SafetensorsFile } from './open.ts'
@@ -57,18 +57,15 @@ export async function openShards(path: string): Promise<SafetensorsFile> {
   }
 }
 
-async function readIndex(path: string): Promise<Uint8Array> {
-  const file = await openFile(path)
-  try {
+function readIndex(path: string): Promise<Uint8Array> {
+  return withOpenFile(path, async (file) => {
     if (file.size > longestHeader) {
       failIn(path)('HeaderTooLarge', `expected an index of at most ${longestHeader} bytes, got ${file.size}`)
     }
     const bytes = new Uint8Array(file.size)
     await file.readInto(bytes, 0)
     return bytes
-  } finally {
-    await file.close()
-  }
+  })
 }
 
 class ShardedFile implements SafetensorsFile {

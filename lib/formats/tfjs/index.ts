@@ -1,3 +1,4 @@
 /** Layers models of TensorFlow.js: exports only. */
 export { decodeTfjs, loadTfjs } from './read.ts'
-export { encodeTfjs, saveTfjs } from './write.ts'
+export { saveTfjs } from './save.ts'
+export { encodeTfjs } from './write.ts'

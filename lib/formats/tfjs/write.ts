@@ -1,9 +1,6 @@
 /** Models of this package as layers models of TensorFlow.js. */
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { FileFormatError, refuseUnknownOptions, requireInteger } from '../../errors.ts'
+import { createHash } from 'node:crypto'
 import type { Model } from '../../layers/layer.ts'
-import { writeFileAtomically } from '../atomic.ts'
 import { describeModel } from '../keras/describe.ts'
 import { inputOf } from '../keras/input.ts'
 import type { KerasNode, TensorTree } from '../keras/nodes.ts'
@@ -11,27 +8,7 @@ import type { KerasTensor } from '../keras/tensors.ts'
 import { groupNames } from '../keras/weights.ts'
 import { layerEntries, type SaveKerasOptions } from '../keras/write.ts'
 
-const shard = 'group1-shard1of1.bin'
 const version = '4.22.0'
-
-/**
- * Writes a model as a folder that `tf.loadLayersModel` of TensorFlow.js takes: model.json and one shard, in float32.
- *
- * @throws {FileFormatError} for a layer or an option that tfjs has nothing for, and if a file cannot be written
- */
-export async function saveTfjs(model: Model, folder: string, options: SaveKerasOptions = {}): Promise<void> {
-  refuseUnknownOptions('saveTfjs', options, ['steps'])
-  if (options.steps !== undefined) requireInteger('saveTfjs', 'steps', options.steps)
-  const files = encodeTfjs(model, options)
-  try {
-    await mkdir(folder, { recursive: true })
-  } catch (cause) {
-    const { code = 'WriteFailed', message } = cause as NodeJS.ErrnoException
-    throw new FileFormatError(`${folder}: cannot be made: ${message}`, { code, path: folder, cause })
-  }
-  // The shard first: whoever finds a model.json finds what it names.
-  for (const [name, bytes] of files) await writeFileAtomically(join(folder, name), bytes)
-}
 
 /** The files of the folder, by name, model.json last. @throws {FileFormatError} for what tfjs has nothing for */
 export function encodeTfjs(model: Model, { steps }: SaveKerasOptions = {}): Map<string, Uint8Array> {
@@ -49,6 +26,8 @@ export function encodeTfjs(model: Model, { steps }: SaveKerasOptions = {}): Map<
     keras_version: `tfjs-layers ${version}`,
     backend: 'tensor_flow.js',
   }
+  const bytes = concatenated(tensors.map(([, tensor]) => tensor))
+  const shard = shardName(bytes)
   const weights = tensors.map(([name, tensor]) => ({ name, shape: tensor.shape, dtype: 'float32' }))
   const json = {
     format: 'layers-model',
@@ -58,9 +37,15 @@ export function encodeTfjs(model: Model, { steps }: SaveKerasOptions = {}): Map<
     weightsManifest: [{ paths: [shard], weights }],
   }
   return new Map([
-    [shard, concatenated(tensors.map(([, tensor]) => tensor))],
+    [shard, bytes],
     ['model.json', new TextEncoder().encode(JSON.stringify(json))],
   ])
+}
+
+/** Other weights have another name, so that new ones can lie beside old ones until a model.json names them. */
+function shardName(bytes: Uint8Array): string {
+  const digest = createHash('sha256').update(bytes).digest('hex')
+  return `group1-shard1of1-${digest.slice(0, 16)}.bin`
 }
 
 /** Layers of models inside the model stand beside the others: tfjs finds a tensor by its layer's name alone. */
