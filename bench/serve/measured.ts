@@ -2,6 +2,7 @@
 import { type ChildProcess, type ForkOptions, fork } from 'node:child_process'
 
 const lastWordsLength = 2000
+const endsWithin = 60_000
 
 export class Measured {
   readonly name: string
@@ -63,12 +64,18 @@ export class Measured {
     this.#process.kill(signal)
   }
 
-  /** Sends the signal and waits until the process is gone. @returns its exit code; null if a signal ended it */
+  /**
+   * Sends the signal and waits until the process is gone; one that does not end within a minute is killed.
+   *
+   * @returns its exit code; null if a signal ended it
+   */
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     if (!this.hasExited) {
       const exited = new Promise((resolve) => this.#process.once('exit', resolve))
+      const kill = setTimeout(() => this.#process.kill('SIGKILL'), endsWithin)
       this.#process.kill(signal)
       await exited
+      clearTimeout(kill)
     }
     return this.#process.exitCode
   }

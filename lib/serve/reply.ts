@@ -25,10 +25,13 @@ export function writeAnswer(
   response.end(body)
 }
 
-/** What a refused request may still send, in ms: a client that is cut off in the middle of sending sees no answer. */
+/** For so long a refused request may go on sending, in ms: a client that is cut off in the middle of it sees no answer. */
 const lingerFor = 1000
 
-/** `{"error": "..."}`. The rest of the body, if any is to come, is thrown away for a moment, then the connection ends. */
+/** A body of so many bytes has come, or will in a moment. */
+const shortBody = 2 ** 16
+
+/** `{"error": "..."}`. The rest of a long body is thrown away for a moment, then the connection ends. */
 export function writeError(
   request: IncomingMessage,
   response: ServerResponse,
@@ -43,7 +46,7 @@ export function writeError(
   if (isLast) headers.push('Connection', 'close')
   response.writeHead(status, headers)
   response.end(body)
-  if (request.complete || isLast) return
+  if (request.complete || isLast || Number(request.headers['content-length']) <= shortBody) return
   const { socket } = request
   request.resume()
   const end = setTimeout(() => socket.destroy(), lingerFor)

@@ -38,7 +38,11 @@ export class RequestError extends Error {
     message: string,
     { outcome = 'bad_request', retryAfter }: { outcome?: Outcome; retryAfter?: number } = {},
   ) {
+    // Where it was made tells nobody anything, and to find out takes longer than to answer a request.
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
     super(message)
+    Error.stackTraceLimit = stackTraceLimit
     this.status = status
     this.outcome = outcome
     this.retryAfter = retryAfter
