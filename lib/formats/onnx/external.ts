@@ -5,8 +5,6 @@ import type { Fail } from './fail.ts'
 import type { GraphProto, ModelProto, NodeProto, TensorProto } from './schema.ts'
 import type { External } from './tensors.ts'
 
-export { readWhole } from '../files.ts'
-
 /** The files that a model's tensors lie in, each checked to be a path inside the model's own folder. */
 export function externalLocations(model: ModelProto, fail: Fail): Set<string> {
   const locations = new Set<string>()
