@@ -5,6 +5,7 @@ import { request } from 'node:https'
 import { join } from 'node:path'
 import { createServer } from 'lstm-native/serve'
 import { describe, expect, it } from 'vitest'
+import { Distribution } from '../lib/serve/counters.ts'
 import { get, newFolder, post, saved, started, steps, x } from './support/inference-server.ts'
 
 const body = { inputs: [x([1, 2, 3, 4, 5, 6], [2, 1, 3])] }
@@ -183,6 +184,13 @@ describe('what operators see', () => {
       .filter((line: string) => line.startsWith('# TYPE'))
       .map((line: string) => line.split(' ')[2])
     expect(new Set(types).size).toBe(types.length)
+  })
+
+  it('puts what it measures between bounds, each with what equals it', () => {
+    const distribution = new Distribution([1, 2, 4])
+    for (const value of [0.5, 1, 1.5, 2, 3, 4, 5, 1000]) distribution.add(value)
+    expect([...distribution.counts]).toEqual([2, 2, 2, 2])
+    expect([distribution.count, distribution.sum]).toEqual([8, 1017])
   })
 
   it('tells statistics of the extension', async () => {

@@ -220,19 +220,32 @@ describe('more than there is room for', () => {
     await refused[0].until(({ received }) => received.includes('200 OK'))
   })
 
-  it('is a timeout where waiting takes too long', async () => {
-    const server = await serving({ maxBatchSize: 1 })
-    const parameters = { timeout: 1 }
-    const hurried = JSON.stringify({ ...JSON.parse(long), parameters })
-    const answers = await Promise.all(
-      Array.from({ length: 30 }, (_, i) => post(server.url + path, i < 29 ? long : hurried)),
+  it('is refused while its body is still to come', async () => {
+    const server = await serving({ maxQueueSize: 2, maxQueueDelayMicroseconds: 10_000_000 })
+    const wires = await Promise.all(Array.from({ length: 3 }, () => Wire.open(server.port)))
+    const [first, second, surplus] = wires
+    for (const wire of [first, second]) wire.send(good)
+    await until(async () => (await count(server, 'lstm_queue_size')) === 2)
+    surplus.send(head(path, { 'content-length': body.length }))
+    await surplus.until(({ received }) => received.includes('}'))
+    expect(surplus.received).toMatch(
+      /^HTTP\/1.1 503 [\s\S]*Retry-After: 1[\s\S]*\{"error":"expected fewer than 2 rows to wait for steps, got 2; try again later"\}$/,
     )
-    const last = answers.at(-1)!
-    expect([last.status, last.body.error]).toEqual([
+    expect(await count(server, 'lstm_requests_refused_total{reason="queue_full"}')).toBe(1)
+  })
+
+  it('is a timeout where waiting takes too long', async () => {
+    // Alone in its batch, it would wait for others for a second.
+    const server = await serving({ maxQueueDelayMicroseconds: 1_000_000, timeout: 30 })
+    const ask = (parameters: object) => post(server.url + path, { ...JSON.parse(body), parameters })
+    const hurried = await ask({ timeout: 20_000 })
+    expect([hurried.status, hurried.body.error]).toEqual([
       504,
-      expect.stringMatching(/waited for longer than its timeout of 0.001 ms/),
+      expect.stringMatching(/waited for longer than its timeout of 20 ms/),
     ])
-    expect(await count(server, outcome('timeout'))).toBe(1)
+    expect((await ask({})).body.error).toMatch(/timeout of 30 ms/)
+    expect((await ask({ timeout: 60_000_000 })).status).toBe(200)
+    expect(await count(server, outcome('timeout'))).toBe(2)
   })
 
   it('is closed where there are too many connections', async () => {

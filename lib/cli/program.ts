@@ -39,7 +39,9 @@ function refuse(terminal: Terminal, message: string): number {
 
 function programFor(terminal: Terminal): Command {
   const program = new Command('lstm')
-    .description('Train LSTM forecasters on CSV files, use them; look into model files and convert them.')
+    .description(
+      'Train LSTM forecasters on CSV files, use them; look into model files, convert and serve them.',
+    )
     .configureOutput({
       writeOut: (text) => terminal.out(text),
       writeErr: (text) => terminal.error(text),

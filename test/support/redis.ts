@@ -29,6 +29,8 @@ export class RedisServer {
   private constructor(port: number, settings: readonly string[]) {
     this.port = port
     this.#settings = settings
+    // Where a test did not come to its end.
+    process.on('exit', () => this.#process.kill('SIGKILL'))
   }
 
   static async start(settings: readonly string[] = ['--appendonly', 'no']): Promise<RedisServer> {

@@ -10,6 +10,7 @@ import type {
   SequenceStream,
   StepRequest,
 } from '../../lib/serve/sequences/store.ts'
+import { untilAborted } from '../../lib/serve/sequences/turns.ts'
 
 export const features = 3
 
@@ -27,22 +28,25 @@ export function sequenceModel({ name = 'small', hiddenSize = 5, seed = 1, numLay
   return { name, plan, batcher: new Batcher(plan, { maxQueueSize: 20_000 }), ...identityOf(model) }
 }
 
-/** The model with results that stay where they are, computed, until `release` is called. */
+/**
+ * The model with results that stay where they are, computed, until `release` is called; as with what runs in a batcher, a
+ * signal meanwhile takes the result away, not the step back.
+ */
 export function held(model: SequenceModel): { model: SequenceModel; release: () => void } {
   let release = (): void => {}
   const gate = new Promise<void>((resolve) => {
     release = resolve
   })
   const { batcher } = model
-  const later = async <T>(result: Promise<T>): Promise<T> => {
+  const later = async <T>(result: Promise<T>, signal: AbortSignal | undefined): Promise<T> => {
     const value = await result
-    await gate
+    await untilAborted(gate, signal)
     return value
   }
   const stream = (): SequenceStream => {
     const inner = batcher.stream()
     return {
-      next: (...next) => later(inner.next(...next)),
+      next: (x, { signal, ...options } = {}) => later(inner.next(x, options), signal),
       close: () => inner.close(),
       get state() {
         return inner.state
@@ -52,7 +56,8 @@ export function held(model: SequenceModel): { model: SequenceModel; release: () 
       },
     }
   }
-  const predict: SequenceBatcher['predict'] = (...args) => later(batcher.predict(...args))
+  const predict: SequenceBatcher['predict'] = (x, { signal, ...options }) =>
+    later(batcher.predict(x, options), signal)
   return { model: { ...model, batcher: { predict, stream } }, release }
 }
 
