@@ -14,6 +14,8 @@ const longestBesideSteps = 1000
 /** Of one priority. What fits into a run beside a batch of its like need not wait behind what lasts. */
 interface Level {
   short: RequestQueue
+  /** Long ones of which a part has run. They go before `long`: many that share the time would all end late, or too late. */
+  begun: RequestQueue
   long: RequestQueue
 }
 
@@ -33,12 +35,12 @@ export class Waiting {
     this.#pace = pace
     this.#maxSize = maxSize
     for (let priority = 0; priority <= highestPriority; priority++)
-      this.#levels.push({ short: new RequestQueue(), long: new RequestQueue() })
+      this.#levels.push({ short: new RequestQueue(), begun: new RequestQueue(), long: new RequestQueue() })
   }
 
   push(request: Request): void {
-    const { short, long } = this.#levels[request.priority]
-    const queue = this.#isLong(request) ? long : short
+    const { short, begun, long } = this.#levels[request.priority]
+    const queue = request.at > 0 ? begun : this.#isLong(request) ? long : short
     queue.push(request)
     this.size++
     this.rows += request.remaining
@@ -55,8 +57,9 @@ export class Waiting {
   /** When the one came that waits longest. */
   get oldest(): number {
     let oldest = Number.POSITIVE_INFINITY
-    for (const { short, long } of this.#levels) {
+    for (const { short, begun, long } of this.#levels) {
       if (short.first) oldest = Math.min(oldest, short.first.arrived)
+      if (begun.first) oldest = Math.min(oldest, begun.first.arrived)
       if (long.first) oldest = Math.min(oldest, long.first.arrived)
     }
     return oldest
@@ -64,8 +67,8 @@ export class Waiting {
 
   /** Any that waits. */
   get first(): Request | undefined {
-    for (const { short, long } of this.#levels) {
-      const first = short.first ?? long.first
+    for (const { short, begun, long } of this.#levels) {
+      const first = short.first ?? begun.first ?? long.first
       if (first) return first
     }
     return undefined
@@ -84,23 +87,23 @@ export class Waiting {
   /** Of any length: short ones whole, long ones in part, which gives the same bits where nothing masks steps. */
   #takeMixed(job: Job, places: number, besideSteps: boolean): void {
     for (let priority = highestPriority; priority >= 0 && job.size < places; priority--) {
-      const { short, long } = this.#levels[priority]
-      if (short.size + long.size === 0) continue
+      const level = this.#levels[priority]
+      const { short } = level
       const left = places - job.size
-      const shorts = Math.min(short.size, left - placesForLong(short, long, left))
+      const shorts = Math.min(short.size, left - placesForLong(level, left))
       for (let n = 0; n < shorts; n++) this.#move(short.first!, job, short.first!.remaining)
-      this.#takeLong(long, job, places, besideSteps || job.size > 0 ? longestBesideSteps : longest)
+      this.#takeLong(level, job, places, besideSteps || job.size > 0 ? longestBesideSteps : longest)
     }
   }
 
   /** Parts of long sequences, each as long as the others. */
-  #takeLong(long: RequestQueue, job: Job, places: number, microseconds: number): void {
-    const count = Math.min(long.size, places - job.size)
+  #takeLong({ begun, long }: Level, job: Job, places: number, microseconds: number): void {
+    const count = Math.min(begun.size + long.size, places - job.size)
     if (count === 0) return
     const rows = this.#pace.rowsIn(microseconds, count)
     const share = Math.max(1, Math.floor((rows - job.rows) / count))
     for (let n = 0; n < count; n++) {
-      const request = long.first!
+      const request = (begun.first ?? long.first)!
       const { remaining } = request
       if (!this.#plan.obstacle) this.#move(request, job, Math.min(share, remaining))
       else if (job.size === 0 || job.rows + remaining <= rows) this.#move(request, job, remaining)
@@ -136,16 +139,17 @@ export class Waiting {
     job.add(request, count)
   }
 
-  #isLong({ steps, at }: Request): boolean {
+  #isLong({ steps }: Request): boolean {
     if (this.#plan.sharing !== 'ragged') return false
     if (steps === 1) return false
-    return at > 0 || steps * this.#maxSize > this.#pace.rowsIn(longest, this.#maxSize)
+    return steps * this.#maxSize > this.#pace.rowsIn(longest, this.#maxSize)
   }
 }
 
 /** A quarter, so that neither kind keeps the other from running; a single place goes to who came first. */
-function placesForLong(short: RequestQueue, long: RequestQueue, places: number): number {
-  if (long.size === 0) return 0
-  if (places > 1 || !short.first) return Math.min(long.size, Math.max(1, places >> 2))
-  return long.first!.arrived < short.first.arrived ? 1 : 0
+function placesForLong({ short, begun, long }: Level, places: number): number {
+  const first = begun.first ?? long.first
+  if (!first) return 0
+  if (places > 1 || !short.first) return Math.min(begun.size + long.size, Math.max(1, places >> 2))
+  return first.arrived < short.first.arrived ? 1 : 0
 }
