@@ -322,6 +322,28 @@ describe('a long sequence', () => {
 })
 
 describe('a request', () => {
+  it('that has begun ends before others of its kind begin', async () => {
+    const { batcher, held } = setUp({ maxBatchSize: 2, executors: 0 })
+    held.perRow = 500
+    const measured = batcher.predict(step(0))
+    await turn()
+    await held.release()
+    await measured
+    const long = [1, 2, 3, 4].map((value) => batcher.predict(steps(value, 7)))
+    const order: string[] = []
+    await turn()
+    while (held.runs.length > 0) {
+      const { call } = held.runs[0]
+      order.push(Array.from({ length: call.B }, (_, b) => call.x[call.offsets?.[b] ?? b]).join('+'))
+      await held.release()
+    }
+    await Promise.all(long)
+    const firstOfOthers = order.indexOf('3+4')
+    expect(order.slice(0, firstOfOthers).every((names) => names === '1+2')).toBe(true)
+    expect(order.slice(firstOfOthers).every((names) => names === '3+4')).toBe(true)
+    expect(firstOfOthers).toBeGreaterThan(1)
+  })
+
   it('is refused when the queue is full', async () => {
     const { batcher, held } = setUp({ maxQueueSize: 2, maxBatchSize: 1 })
     const first = [batcher.predict(step(1)), batcher.predict(step(2))]

@@ -229,7 +229,7 @@ describe('more than there is room for', () => {
     surplus.send(head(path, { 'content-length': body.length }))
     await surplus.until(({ received }) => received.includes('}'))
     expect(surplus.received).toMatch(
-      /^HTTP\/1.1 503 [\s\S]*Retry-After: 1[\s\S]*\{"error":"expected fewer than 2 rows to wait for steps, got 2; try again later"\}$/,
+      /^HTTP\/1.1 503 [\s\S]*Retry-After: 1[\s\S]*\{"error":"2 rows wait for steps already; try again later"\}$/,
     )
     expect(await count(server, 'lstm_requests_refused_total{reason="queue_full"}')).toBe(1)
   })
