@@ -38,10 +38,10 @@ const { inputSize } = network
 
 export const httpLoads: readonly HttpLoad[] = [
   {
-    name: 'single steps of 256 streams',
+    name: 'single steps of 64 streams',
     asked: 3,
     steps: 1,
-    scripts: streamScripts({ connections: 256, inputSize }),
+    scripts: streamScripts({ connections: 64, inputSize }),
   },
   {
     name: `sequences of ${sequenceLength} steps, 64 at a time`,

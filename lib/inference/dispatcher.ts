@@ -9,6 +9,9 @@ import type { StreamStates } from './states.ts'
 import type { PlanParts } from './traits.ts'
 import { Waiting } from './waiting.ts'
 
+/** Jobs for each executor beyond those that it needs while the event loop is idle, at most. */
+const mostAhead = 8
+
 /** A run that lasts less is not worth sharing among executors. */
 const worthSharing = 200
 
@@ -31,8 +34,10 @@ export interface DispatcherEvents {
 export class Dispatcher {
   readonly waiting: Waiting
   readonly pace = new Pace()
-  /** Jobs under way: at most one more than there are executors, so that none waits for the event loop. */
+  /** Jobs under way. */
   inFlight = 0
+  /** Time steps of all requests that have not run. */
+  rows = 0
   /** Requests in those jobs. */
   running = 0
   /** Milliseconds, of the beginning of this turn of the event loop or later. */
@@ -48,6 +53,10 @@ export class Dispatcher {
   /** Single steps among what runs. */
   #steps = 0
   #isScheduled = false
+  #scheduledAt = 0
+  /** Of late: milliseconds from a request until the event loop comes round, and those of a run. */
+  #turnTime = 0
+  #runTime = 0
   /** When the timer fires that is set for the delay, or before. */
   #wakesAt = Number.POSITIVE_INFINITY
 
@@ -61,11 +70,9 @@ export class Dispatcher {
     this.waiting = new Waiting(plan, this.pace, options.maxBatchSize)
   }
 
-  /** Milliseconds until so many more time steps would have run, all that waits and half of what runs being before them. */
+  /** Milliseconds until so many more time steps would have run, after all that are asked for. */
   timeFor(steps: number): number {
-    let rows = this.waiting.rows + steps
-    for (const job of this.#jobs) rows += job.rows / 2
-    return (rows * this.pace.perRow(this.#options.maxBatchSize)) / this.executors / 1000
+    return this.pace.timeFor(this.rows + steps, this.#options.maxBatchSize, this.executors)
   }
 
   /** To be run with what else comes in this turn of the event loop, or later. */
@@ -78,7 +85,7 @@ export class Dispatcher {
   schedule(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
-    this.now = performance.now()
+    this.now = this.#scheduledAt = performance.now()
     setImmediate(this.#turn)
   }
 
@@ -108,13 +115,26 @@ export class Dispatcher {
   }
 
   readonly #turn = (): void => {
-    this.#isScheduled = false
     this.now = performance.now()
+    if (this.#isScheduled) this.#turnTime = Math.max(this.now - this.#scheduledAt, 0.95 * this.#turnTime)
+    this.#isScheduled = false
     this.#dispatch()
   }
 
+  /**
+   * How many jobs may be under way: one more than there are executors, so that none waits for the event loop, and of requests
+   * that one run ends as many more as run while it goes round once under load. Of those in parts no more: they would share the
+   * time, and all end late; their parts are longer instead.
+   */
+  get #depth(): number {
+    const { executors, waiting } = this
+    if (this.#runTime === 0 || waiting.shortSize === 0) return executors + 1
+    const during = Math.floor((this.#turnTime * executors) / this.#runTime)
+    return executors + 1 + Math.min(during, mostAhead * executors)
+  }
+
   #dispatch(): void {
-    while (this.waiting.size > 0 && this.inFlight <= this.executors) {
+    while (this.waiting.size > 0 && this.inFlight < this.#depth) {
       const places = this.#places()
       if (places === 0) return
       this.#start(places)
@@ -135,7 +155,7 @@ export class Dispatcher {
       }
     }
     if (preferredBatchSizes.length > 0) return Math.min(size, maxBatchSize)
-    const free = this.executors + 1 - this.inFlight
+    const free = Math.max(1, this.executors + 1 - this.inFlight)
     const worth = Math.floor((rows * this.pace.perRow(size)) / worthSharing)
     const shares = Math.max(1, Math.min(free, worth))
     return Math.min(maxBatchSize, Math.ceil(size / shares))
@@ -152,7 +172,11 @@ export class Dispatcher {
 
   #start(places: number): void {
     const job = this.#newJob()
-    this.waiting.take(job, places, this.#steps > 0)
+    this.waiting.take(job, places, {
+      isBesideSteps: this.#steps > 0,
+      isAhead: this.inFlight > this.executors,
+      turnTime: this.#turnTime,
+    })
     for (let b = 0; b < job.size; b++) {
       const { steps, arrived } = job.requests[b]
       job.waits[b] = Math.max(0, (this.now - arrived) * 1000)
@@ -189,6 +213,9 @@ export class Dispatcher {
     if (error) this.#fail(job, error)
     else {
       this.pace.record(job.rows, job.T, job.computeMicroseconds)
+      this.rows -= job.rows
+      this.pace.served(job.rows, this.now, this.waiting.size > 0)
+      this.#runTime += 0.1 * (job.computeMicroseconds / 1000 - this.#runTime)
       // A full batch waits: it runs while the results of this one are handed out.
       if (this.waiting.size >= this.#options.maxBatchSize) this.#dispatch()
       job.scatter(this.#finish, this.#proceed)

@@ -134,6 +134,7 @@ export class Job {
       const S = endsInOneStep ? 1 : stride > 0 && count === T ? stride : count
       request.job = undefined
       if (count === request.steps) {
+        request.at = count
         // Nothing but steps shares y: a result that somebody keeps would else keep long sequences of others.
         const array = isShared ? viewOf(y, first, S * O) : y.slice(first, first + S * O)
         finish(request, this.#result(request, S, array))

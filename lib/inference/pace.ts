@@ -2,6 +2,8 @@
 
 /** Microseconds of a row before the first is measured: that of a large network. */
 const unmeasured = 50
+/** Milliseconds over which a rate is taken. */
+const window = 100
 /** Widths 1, 2 to 3, 4 to 7, ... */
 const buckets = 8
 
@@ -11,6 +13,10 @@ const buckets = 8
  */
 export class Pace {
   readonly #perRow = new Float64Array(buckets)
+  /** Of all that has run since a time at which more waited: rows, and those a millisecond. */
+  #since = 0
+  #rows = 0
+  #rate = 0
 
   record(rows: number, T: number, microseconds: number): void {
     if (rows < 1) return
@@ -18,6 +24,25 @@ export class Pace {
     const before = this.#perRow[bucket]
     const now = microseconds / rows
     this.#perRow[bucket] = before === 0 ? now : before + 0.25 * (now - before)
+  }
+
+  /**
+   * What has ended by `now`, with more waiting or not. How many rows end in a while is less than executors could do where they
+   * share their cores, and wait for the event loop; it can only be seen while there is always more to do.
+   */
+  served(rows: number, now: number, isMoreWaiting: boolean): void {
+    this.#rows += rows
+    const passed = now - this.#since
+    if (isMoreWaiting && passed < window) return
+    if (isMoreWaiting) this.#rate += (this.#rate === 0 ? 1 : 0.2) * (this.#rows / passed - this.#rate)
+    this.#since = now
+    this.#rows = 0
+  }
+
+  /** Milliseconds for so many rows in full batches, at the rate of late or, where there is none, as runs were measured. */
+  timeFor(rows: number, width: number, executors: number): number {
+    const computed = (rows * this.perRow(width)) / executors / 1000
+    return this.#rate > 0 ? Math.max(computed, rows / this.#rate) : computed
   }
 
   /** Rows that take so long in a run of so many sequences; at least 1. */

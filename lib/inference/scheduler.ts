@@ -55,7 +55,7 @@ const defaults: SchedulerOptions = {
 }
 
 /** Of a timeout, may be spent waiting by estimate: estimates err. */
-const shareOfTimeout = 0.7
+const shareOfTimeout = 0.5
 
 // One function makes all promises: a closure for each would cost as much as the promise.
 let resolveMade: (value: never) => void
@@ -128,6 +128,7 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
       return Promise.reject(new QueueFullError(this.queued, timeout))
     }
     this.pending++
+    this.dispatcher.rows += request.steps
     const promise = new Promise<never>(keep)
     request.resolve = resolveMade as Request['resolve']
     request.reject = rejectMade
@@ -308,6 +309,8 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
     if (request.deadline > 0) this.#deadlines.remove(request)
     if (request.signal) this.#signals.remove(request, request.signal)
     if (stream) this.#advance(stream, request)
+    // What has run is subtracted already.
+    this.dispatcher.rows -= request.remaining
     this.#store.give(request)
     if (--this.pending === 0) this.#isDrained?.()
   }

@@ -11,6 +11,16 @@ export const highestPriority = 9
 const longest = 2000
 const longestBesideSteps = 1000
 
+/** What a job is to be made for. */
+interface Circumstances {
+  /** Single steps run. */
+  isBesideSteps: boolean
+  /** It is more than executors need: to keep them busy while the event loop is not there, with what a run ends. */
+  isAhead: boolean
+  /** Milliseconds in which the event loop comes round. */
+  turnTime: number
+}
+
 /** Of one priority. What fits into a run beside a batch of its like need not wait behind what lasts. */
 interface Level {
   short: RequestQueue
@@ -54,6 +64,13 @@ export class Waiting {
     if (request.at > 0) this.begun--
   }
 
+  /** Those that a run ends. */
+  get shortSize(): number {
+    let size = 0
+    for (const { short } of this.#levels) size += short.size
+    return size
+  }
+
   /** When the one came that waits longest. */
   get oldest(): number {
     let oldest = Number.POSITIVE_INFINITY
@@ -77,22 +94,24 @@ export class Waiting {
   /**
    * Moves up to `places` requests into a job.
    *
-   * @param besideSteps whether single steps run or wait
    */
-  take(job: Job, places: number, besideSteps: boolean): void {
-    if (this.#plan.sharing === 'ragged') this.#takeMixed(job, places, besideSteps)
+  take(job: Job, places: number, circumstances: Circumstances): void {
+    if (this.#plan.sharing === 'ragged') this.#takeMixed(job, places, circumstances)
     else this.#takeAlike(job, places)
   }
 
   /** Of any length: short ones whole, long ones in part, which gives the same bits where nothing masks steps. */
-  #takeMixed(job: Job, places: number, besideSteps: boolean): void {
+  #takeMixed(job: Job, places: number, { isBesideSteps, isAhead, turnTime }: Circumstances): void {
+    // What runs lasts until the event loop comes round.
+    const atLeast = 500 * turnTime
     for (let priority = highestPriority; priority >= 0 && job.size < places; priority--) {
       const level = this.#levels[priority]
       const { short } = level
       const left = places - job.size
-      const shorts = Math.min(short.size, left - placesForLong(level, left))
+      const shorts = Math.min(short.size, isAhead ? left : left - placesForLong(level, left))
       for (let n = 0; n < shorts; n++) this.#move(short.first!, job, short.first!.remaining)
-      this.#takeLong(level, job, places, besideSteps || job.size > 0 ? longestBesideSteps : longest)
+      const most = isBesideSteps || job.size > 0 ? longestBesideSteps : longest
+      if (!isAhead) this.#takeLong(level, job, places, Math.max(most, atLeast))
     }
   }
 
