@@ -6,7 +6,25 @@
 
 #include "denormals.h"
 
+#if defined(__linux__)
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace lstm_native {
+namespace {
+
+// Where cores are short, the event loop goes first: it has little to do at a time, and everybody waits for
+// it. Below what a terminal's `nice` gives, so that other processes do not push the work aside.
+void step_back() {
+#if defined(__linux__)
+  constexpr int kNiceness = 5;
+  setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNiceness);
+#endif
+}
+
+}  // namespace
 
 Executor& Executor::instance() {
   static Executor* executor = new Executor();
@@ -80,6 +98,7 @@ Job* Executor::next(std::unique_lock<std::mutex>& lock) {
 }
 
 void Executor::work() {
+  step_back();
   const FlushDenormals flush;
   Arena arena;
   std::unique_lock<std::mutex> lock(mutex_);

@@ -55,7 +55,7 @@ const defaults: SchedulerOptions = {
 }
 
 /** Of a timeout, may be spent waiting by estimate: estimates err. */
-const shareOfTimeout = 0.5
+const shareOfTimeout = 0.4
 
 // One function makes all promises: a closure for each would cost as much as the promise.
 let resolveMade: (value: never) => void
