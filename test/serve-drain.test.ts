@@ -1,9 +1,11 @@
 /** The end of a server, with requests under way: all that were accepted are answered, and the process ends with code 0. */
+import { EventEmitter } from 'node:events'
 import { rename, writeFile } from 'node:fs/promises'
 import { Agent, request } from 'node:http'
 import { save } from 'lstm-native'
 import { describe, expect, it } from 'vitest'
 import { run } from '../lib/cli/program.ts'
+import { serve } from '../lib/cli/serve.ts'
 import { get, head, post, saved, started, steps, Wire, x } from './support/inference-server.ts'
 import { type ServeProcess, serveProcess } from './support/serve-process.ts'
 
@@ -69,6 +71,17 @@ describe('a server that is told to end', () => {
     expect(lost).toBe(0)
     expect(answered).toBeGreaterThan(100)
     await server.logged(`${signal}: no new connections`)
+  })
+
+  it('while its models load ends as soon as it could begin', async () => {
+    const signals = new EventEmitter()
+    let log = ''
+    const terminal = { out: (text: string) => void (log += text), error: () => {}, isInteractive: false }
+    const ended = serve(await saved({ steps: steps() }), { port: 0, logLevel: 'info' }, terminal, signals)
+    signals.emit('SIGTERM')
+    await ended
+    expect(log).toMatch(/Server listening[\s\S]*SIGTERM: no new connections/)
+    expect(signals.eventNames()).toEqual([])
   })
 
   it('is not ready any more, but serves whom it has accepted', async () => {

@@ -29,8 +29,7 @@ export async function serve(
   if (threads !== undefined) setThreads(threads)
   const tls = tlsCert !== undefined && tlsKey !== undefined ? { cert: tlsCert, key: tlsKey } : undefined
   const logStream = { write: (line: string) => terminal.out(line) }
-  const server = await start({ ...options, models, tls, logStream })
-  await untilEnd(server, signals)
+  await untilEnd(start({ ...options, models, tls, logStream }), signals)
 }
 
 async function start(options: ServeOptions): Promise<InferenceServer> {
@@ -51,17 +50,21 @@ function isAddressError(error: unknown): boolean {
   return code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND'
 }
 
-async function untilEnd(server: InferenceServer, signals: Signals): Promise<void> {
-  const { log } = server.app
+/** Heeds signals from the beginning: as the first process of a container it would else ignore them while models load. */
+async function untilEnd(starting: Promise<InferenceServer>, signals: Signals): Promise<void> {
+  let server: InferenceServer | undefined
   let end: () => void = () => {}
   const ended = new Promise<void>((resolve) => (end = resolve))
-  const reload = (): void => void server.reload()
-  const stop = (signal: NodeJS.Signals) => () => {
+  const reload = (): void => void server?.reload()
+  const stop = (signal: NodeJS.Signals) => async () => {
+    // One that does not start says so to the caller.
+    const started = await starting.catch(() => undefined)
+    if (!started) return
+    const { log } = started.app
     log.info(`${signal}: no new connections; requests that have come are answered`)
-    void server.close().then((lost) => {
-      if (lost > 0) log.warn(`${lost} connections were cut off`)
-      end()
-    })
+    const lost = await started.close()
+    if (lost > 0) log.warn(`${lost} connections were cut off`)
+    end()
   }
   const listeners = [
     ['SIGHUP', reload],
@@ -69,6 +72,10 @@ async function untilEnd(server: InferenceServer, signals: Signals): Promise<void
     ['SIGINT', stop('SIGINT')],
   ] as const
   for (const [signal, listener] of listeners) signals.on(signal, listener)
-  await ended
-  for (const [signal, listener] of listeners) signals.off(signal, listener)
+  try {
+    server = await starting
+    await ended
+  } finally {
+    for (const [signal, listener] of listeners) signals.off(signal, listener)
+  }
 }
