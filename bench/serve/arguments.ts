@@ -9,6 +9,7 @@ export interface Arguments {
   points: readonly number[]
   json: string | undefined
   soak: number | undefined
+  curves: boolean
   help: boolean
 }
 
@@ -24,6 +25,7 @@ export const usage = `npm run bench:serve -- [options]
   --json FILE       write all that was measured
   --soak SECONDS    instead of the points: mixed load, bad requests and reloads for so long; exit 1 unless memory stays
                     flat and nothing fails
+  --curves          instead of the points: what batch sizes, streams, threads and delays do, without HTTP
   --help`
 
 /** @throws {Error} that says what is wrong with the command line */
@@ -37,6 +39,7 @@ export function parseArguments(args: readonly string[]): Arguments {
       rounds: { type: 'string' },
       json: { type: 'string' },
       soak: { type: 'string' },
+      curves: { type: 'boolean' },
       help: { type: 'boolean' },
     },
   })
@@ -51,6 +54,7 @@ export function parseArguments(args: readonly string[]): Arguments {
     points: values.only === undefined ? allPoints : values.only.split(',').map(point),
     json: values.json,
     soak: values.soak === undefined ? undefined : wholeNumber('soak', values.soak),
+    curves: values.curves ?? false,
     help: values.help ?? false,
   }
 }

@@ -1,11 +1,12 @@
 /** `npm run bench:serve`: servers under load, beside onnxruntime-node; docs/serving.md says how it is measured. */
+import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import { installContenders } from '../install.ts'
 import { describeLimits } from '../report.ts'
 import { measureLimits } from '../roofline/roofline.ts'
 import { type Arguments, parseArguments, usage } from './arguments.ts'
-import { compile } from './compile.ts'
+import { compile, compiled } from './compile.ts'
 import { describeFigures, type Figure, shortfalls } from './figures.ts'
 import { httpFigures, measureHttp } from './http.ts'
 import { inProcessFigures, measureInProcess } from './in-process.ts'
@@ -32,8 +33,12 @@ async function main(): Promise<number> {
     console.log(usage)
     return 0
   }
-  buildGenerator()
   compile()
+  if (args.curves) {
+    execFileSync(process.execPath, [compiled('bench/serve/curves.ts'), '3'], { stdio: 'inherit' })
+    return 0
+  }
+  buildGenerator()
   if (args.soak === undefined) return measure(args)
   const failures = await soak(args.soak)
   for (const failure of failures) console.log(`! ${failure}`)

@@ -139,7 +139,8 @@ def run_onnx(job, x, others):
 def neutral(each):
     if each.name == "lengths":
         return np.array([-1], np.int32)
-    return np.zeros([n if isinstance(n, int) else 1 for n in each.shape], np.float32)
+    dtype = np.float64 if each.type == 'tensor(double)' else np.float32
+    return np.zeros([n if isinstance(n, int) else 1 for n in each.shape], dtype)
 
 
 def check(job):

@@ -87,17 +87,21 @@ export async function checkOnnx(runtime: Runtime, each: ExportCase): Promise<num
   return worst
 }
 
-type Inputs = readonly { name: string; shape: readonly (number | string | null)[] | undefined }[]
+type Inputs = readonly {
+  name: string
+  dataType: string
+  shape: readonly (number | string | null)[] | undefined
+}[]
 
 /** What stands for lengths and states that are left out. */
 function neutral(runtime: Runtime, inputs: Inputs): Record<string, RuntimeTensor> {
   const others = inputs.filter(({ name }) => name !== 'x')
   return Object.fromEntries(
-    others.map(({ name, shape }) => {
+    others.map(({ name, dataType, shape }) => {
       if (name === 'lengths') return [name, new runtime.Tensor('int32', Int32Array.of(-1), [1])]
       const sizes = shape!.map((n) => (typeof n === 'number' ? n : 1))
-      const zeros = new Float32Array(sizes.reduce((a, b) => a * b))
-      return [name, new runtime.Tensor('float32', zeros, sizes)]
+      const Floats = dataType === 'float64' ? Float64Array : Float32Array
+      return [name, new runtime.Tensor(dataType, new Floats(sizes.reduce((a, b) => a * b)), sizes)]
     }),
   )
 }
