@@ -13,6 +13,7 @@ import {
   TimeoutError,
 } from 'lstm-native'
 import { describe, expect, it } from 'vitest'
+import { Dispatcher } from '../lib/inference/dispatcher.ts'
 import { Scheduler } from '../lib/inference/scheduler.ts'
 import type { RunPlanAsync } from '../lib/kernels/contract.ts'
 import { HeldKernels, turn } from './support/held-kernels.ts'
@@ -25,6 +26,10 @@ Scheduler.prototype.submit = function (...call) {
   promise.catch(() => {})
   return promise
 }
+
+// How fast the event loop comes round on a machine with other work is not to decide what these tests see.
+const { heedTurn } = Dispatcher.prototype
+Dispatcher.prototype.heedTurn = () => {}
 
 function setUp(options: BatcherOptions & { executors?: number } = {}) {
   const { executors = 1, ...own } = options
@@ -322,6 +327,29 @@ describe('a long sequence', () => {
 })
 
 describe('a request', () => {
+  it('of one step runs ahead of more when the event loop is slow to come round', async () => {
+    const { plan, held } = setUp()
+    const options = { maxBatchSize: 2, maxQueueDelayMicroseconds: 0, preferredBatchSizes: [] }
+    const none = { maxQueueSize: 1000, timeout: Number.POSITIVE_INFINITY, onBatch: undefined }
+    const scheduler = new Scheduler(plan.parts, { ...options, ...none })
+    held.perRow = 500
+    const ask = (count: number) =>
+      Array.from({ length: count }, (_, i) => scheduler.submit(undefined, step(i), undefined))
+    const measured = ask(2)
+    await turn()
+    await held.releaseAll()
+    await Promise.all(measured)
+    const many = ask(30)
+    await turn()
+    expect(held.runs.length).toBe(2)
+    heedTurn.call(scheduler.dispatcher, 4)
+    many.push(...ask(1))
+    await turn()
+    expect(held.runs.length).toBe(10)
+    await held.releaseAll()
+    await Promise.all(many)
+  })
+
   it('that has begun ends before others of its kind begin', async () => {
     const { batcher, held } = setUp({ maxBatchSize: 2, executors: 0 })
     held.perRow = 500

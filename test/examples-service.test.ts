@@ -121,7 +121,7 @@ describe('the service as a process', () => {
   beforeAll(async () => {
     const port = await freePort()
     url = `http://127.0.0.1:${port}`
-    const env = { ...process.env, PORT: String(port) }
+    const env = { ...process.env, PORT: String(port), TIMEOUT: '10000' }
     child = spawn(process.execPath, ['--import', 'tsx', 'examples/service/main.ts'], { cwd: root, env })
     child.stderr!.on('data', (chunk) => (errors += chunk))
     await once(child.stdout!, 'data')

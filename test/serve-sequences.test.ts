@@ -1,7 +1,7 @@
 /** The sequence extension over HTTP: a sequence fed a step at a time gives what the plan gives for all of it. */
 import { compile, LSTM, Sequential, tensor } from 'lstm-native'
 import { describe, expect, it } from 'vitest'
-import { get, post, saved, started, steps, x } from './support/inference-server.ts'
+import { get, head, post, saved, started, steps, Wire, x } from './support/inference-server.ts'
 
 const rows = Array.from({ length: 30 }, (_, i) => Math.fround(Math.sin(i)))
 const expected = [
@@ -44,15 +44,24 @@ describe('a sequence', () => {
   })
 
   it('keeps the order of requests that are sent without waiting', async () => {
-    const { step } = await serving()
-    const sent = [step({ sequence_id: 'a', sequence_start: true })]
-    // One connection each: the server's order is that of their bodies' ends, so they are sent one after the other.
-    for (let t = 1; t < 10; t++) {
-      await new Promise((resolve) => setTimeout(resolve, 5))
-      sent.push(step({ sequence_id: 'a' }, t))
-    }
-    const answers = await Promise.all(sent)
-    expect(answers.flatMap(({ body }) => body.outputs[0].data)).toEqual(expected)
+    const { url } = await serving()
+    // On one connection: of several the server may hear in another order.
+    const wire = await Wire.open(Number(new URL(url).port))
+    const bodies = Array.from({ length: 10 }, (_, t) =>
+      JSON.stringify({
+        parameters: { sequence_id: 'a', sequence_start: t === 0 },
+        inputs: [x(rows.slice(3 * t, 3 * t + 3), [1, 1, 3])],
+      }),
+    )
+    wire.send(
+      bodies.map((body) => head('/v2/models/steps/infer', { 'content-length': body.length }) + body).join(''),
+    )
+    const answers = () => wire.received.split('HTTP/1.1 ').slice(1)
+    await wire.until(() => answers().length === 10 && wire.received.endsWith('}'))
+    const outputs = answers().map(
+      (answer) => JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))).outputs[0].data,
+    )
+    expect(outputs.flat()).toEqual(expected)
   })
 
   it('knows its own state among others, by number, text and model', async () => {

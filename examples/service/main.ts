@@ -111,7 +111,7 @@ function statusOf(error: unknown): number {
 
 if (process.argv[1] === import.meta.filename) {
   const model = process.argv[2] ? ((await load(process.argv[2])) as Layer) : await learnSine()
-  const { server, close } = createService(model)
+  const { server, close } = createService(model, { timeout: Number(process.env.TIMEOUT ?? 200) })
   server.listen(Number(process.env.PORT ?? 3000), '127.0.0.1', () =>
     console.log('listening', server.address()),
   )

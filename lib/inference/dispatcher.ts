@@ -116,9 +116,14 @@ export class Dispatcher {
 
   readonly #turn = (): void => {
     this.now = performance.now()
-    if (this.#isScheduled) this.#turnTime = Math.max(this.now - this.#scheduledAt, 0.95 * this.#turnTime)
+    if (this.#isScheduled) this.heedTurn(this.now - this.#scheduledAt)
     this.#isScheduled = false
     this.#dispatch()
+  }
+
+  /** @param milliseconds that the event loop took to come round */
+  heedTurn(milliseconds: number): void {
+    this.#turnTime = Math.max(milliseconds, 0.95 * this.#turnTime)
   }
 
   /**
