@@ -136,7 +136,7 @@ describe('the service as a process', () => {
       const { queued, running } = await statistics(url)
       return queued + running
     }
-    await expect.poll(underWay).toBe(answers.length)
+    await expect.poll(underWay, { timeout: 20_000 }).toBe(answers.length)
     child.kill('SIGTERM')
     for (const answer of await Promise.all(answers)) {
       expect([answer.status, answer.headers.get('connection')]).toEqual([200, 'close'])
