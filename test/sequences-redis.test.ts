@@ -306,7 +306,7 @@ describe.skipIf(redisMissing)(`states in Redis${redisMissing ? `: ${redisMissing
       return killer
     })
     expect(outputs).toEqual(outputs.map((_, sequence) => undisturbed(model, sequence, steps)))
-    expect(kills).toBeGreaterThan(20)
+    expect(kills).toBeGreaterThan(5)
     const { steps: a, races } = replicas[0].statistics
     const { steps: b } = replicas[1].statistics
     // A step that was applied without its replica hearing of it is counted nowhere.
