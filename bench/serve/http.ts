@@ -8,11 +8,11 @@ import { type Answer, post } from './exchange.ts'
 import type { Figure } from './figures.ts'
 import { runLoad, type Script } from './load.ts'
 import { meanBatchSize } from './metrics.ts'
-import { flopsPerStep, network, sequenceLength, writeModel } from './network.ts'
+import { flopsPerStep, network, sequenceLength } from './network.ts'
 import type { ProbeReport } from './probe.ts'
 import { inferMessage, sequenceScripts, streamScripts } from './requests.ts'
 import { requireSame } from './same.ts'
-import { type Contender, type Service, startService } from './service.ts'
+import { type Contender, type Service, withServices } from './service.ts'
 import { peak, type Settings, takeTurns } from './settings.ts'
 import { type Summary, summarise } from './summary.ts'
 
@@ -66,10 +66,7 @@ export interface HttpMeasurement {
 }
 
 export async function measureHttp(settings: Settings): Promise<HttpMeasurement[]> {
-  const files = await writeModel(network)
-  const services: Service[] = []
-  try {
-    for (const contender of contenders) services.push(await startService(contender, { files, network }))
+  return withServices(contenders, network, async (services) => {
     await compareAnswers(services.slice(0, -1))
     const measurements: HttpMeasurement[] = []
     for (const load of httpLoads) {
@@ -82,10 +79,7 @@ export async function measureHttp(settings: Settings): Promise<HttpMeasurement[]
       console.log(`\n${describeTurns(measurement)}`)
     }
     return measurements
-  } finally {
-    await Promise.all(services.map((service) => service.stop()))
-    files.remove()
-  }
+  })
 }
 
 /** @throws {Error} if the servers that have a model do not answer the same: then there is nothing to measure */

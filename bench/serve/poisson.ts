@@ -6,8 +6,8 @@ import type { Figure } from './figures.ts'
 import { type HttpLoad, httpLoads } from './http.ts'
 import { runLoad } from './load.ts'
 import { meanBatchSize } from './metrics.ts'
-import { network, writeModel } from './network.ts'
-import { type Contender, type Service, startService } from './service.ts'
+import { network } from './network.ts'
+import { type Contender, type Service, withServices } from './service.ts'
 import { type Settings, takeTurns } from './settings.ts'
 import { type Summary, summarise } from './summary.ts'
 
@@ -29,10 +29,7 @@ export interface PoissonMeasurement {
 }
 
 export async function measurePoisson(settings: Settings): Promise<PoissonMeasurement[]> {
-  const files = await writeModel(network)
-  const services: Service[] = []
-  try {
-    for (const contender of contenders) services.push(await startService(contender, { files, network }))
+  return withServices(contenders, network, async (services) => {
     const measurements: PoissonMeasurement[] = []
     for (const load of httpLoads) {
       const turns = await takeTurns(services, settings.rounds, (service) => turn(service, load, settings))
@@ -41,10 +38,7 @@ export async function measurePoisson(settings: Settings): Promise<PoissonMeasure
       console.log(`\n${describeTurns(measurement)}`)
     }
     return measurements
-  } finally {
-    await Promise.all(services.map((service) => service.stop()))
-    files.remove()
-  }
+  })
 }
 
 let seed = 0

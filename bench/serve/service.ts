@@ -6,7 +6,7 @@ import { compiled } from './compile.ts'
 import { get } from './exchange.ts'
 import { Measured } from './measured.ts'
 import { modelName } from './names.ts'
-import type { ModelFiles, Network } from './network.ts'
+import { type ModelFiles, type Network, writeModel } from './network.ts'
 import type { ProbeReport } from './probe.ts'
 
 export interface Service {
@@ -114,4 +114,21 @@ async function freePort(): Promise<number> {
   const { port } = server.address() as { port: number }
   await new Promise((resolve) => server.close(resolve))
   return port
+}
+
+/** A server for each contender, all of one model, for as long as `use` takes. */
+export async function withServices<Result>(
+  contenders: readonly Contender[],
+  network: Network,
+  use: (services: readonly Service[]) => Promise<Result>,
+): Promise<Result> {
+  const files = await writeModel(network)
+  const services: Service[] = []
+  try {
+    for (const contender of contenders) services.push(await startService(contender, { files, network }))
+    return await use(services)
+  } finally {
+    await Promise.all(services.map((service) => service.stop()))
+    files.remove()
+  }
 }
