@@ -3,6 +3,7 @@
  * and, where it is known, the fix: `LSTM: expected hiddenSize to be a positive integer, got -3`.
  * Misuse is a TypeError or RangeError; the classes below are for what can go wrong without misuse.
  */
+import { editDistance } from './edit-distance.ts'
 
 /** A model or checkpoint file that cannot be read or written. `code` says why, `tensor` where. */
 export class FileFormatError extends Error {
@@ -122,24 +123,10 @@ export function nearestName(name: string, known: readonly string[]): string | un
   let best: string | undefined
   let bestDistance = Number.POSITIVE_INFINITY
   for (const candidate of known) {
-    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
+    const { total: distance } = editDistance(name.toLowerCase(), candidate.toLowerCase())
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance]
   }
   return bestDistance <= Math.max(2, name.length / 3) ? best : undefined
-}
-
-/** Levenshtein (1966) distance: insertions, deletions and substitutions. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const substitution = row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(row[j] + 1, next[j - 1] + 1, substitution))
-    }
-    row = next
-  }
-  return row[b.length]
 }
 
 /** Throws a RangeError unless `value` is an integer of at least `minimum` (default 1). */

@@ -1,5 +1,6 @@
 /** The public door: exports only. Everything else is internal and may change. */
 
+export { type EditDistance, editDistance } from './edit-distance.ts'
 export {
   BackendError,
   ClosedError,
@@ -16,6 +17,12 @@ export {
   type BatcherOptions,
   type BatcherStatistics,
 } from './inference/batcher.ts'
+export {
+  type CtcBeamSearchOptions,
+  type CtcHypothesis,
+  ctcBeamSearch,
+} from './inference/ctc-beam-search.ts'
+export { type CtcDecodeOptions, ctcGreedyDecode } from './inference/ctc-decoding.ts'
 export { type GenerateOptions, type Generation, generate } from './inference/generate.ts'
 export type { SamplingOptions } from './inference/generation/sampling.ts'
 export type { GeneratedSequence, Stopped } from './inference/generation/search.ts'
@@ -91,6 +98,7 @@ export {
   silu,
   softsign,
 } from './operations/activations.ts'
+export { type CtcLossOptions, ctcLoss } from './operations/ctc.ts'
 export { dropout } from './operations/dropout.ts'
 export { embedding } from './operations/embedding.ts'
 export { linear, matmul } from './operations/linear.ts'
@@ -100,6 +108,7 @@ export {
   gaussianNegativeLogLikelihood,
   huber,
   type Loss,
+  type LossContext,
   type LossOptions,
   maskOf,
   meanAbsoluteError,
@@ -178,6 +187,12 @@ export {
 } from './training/dataset.ts'
 export type { EarlyStoppingOptions } from './training/early-stopping.ts'
 export type { BatchProgress, Epoch } from './training/epoch.ts'
+export {
+  characterErrorRate,
+  type ErrorRate,
+  labelErrorRate,
+  wordErrorRate,
+} from './training/error-rates.ts'
 export { type EvaluateOptions, type Evaluation, evaluate } from './training/evaluate.ts'
 export { fit } from './training/fit.ts'
 export {

@@ -61,7 +61,7 @@ export async function evaluateSource(
       if (part.weight === 0) return
       const result = namingBatch(batch, part, () => forwardPart(model, part, { loss, state: undefined }))
       totals.addLoss(result.loss.item(), part.weight)
-      totals.addMetrics(result.prediction, part.y, part)
+      totals.addMetrics(result, part)
       totals.state.samples += part.samples
     }
     inMode(model, { training: false }, () => noGrad(() => recycle(measure)))

@@ -120,7 +120,7 @@ export class Learner {
       const { loss } = this.#options
       const result = namingBatch(place, part, () => forwardPart(this.#model, part, { loss, state }))
       const value = result.loss.item()
-      namingBatch(place, part, () => totals.addMetrics(result.prediction, part.y, part))
+      namingBatch(place, part, () => totals.addMetrics(result, part))
       totals.addLoss(value, part.weight)
       if (!this.isPending) {
         this.optimizer.zeroGrad()

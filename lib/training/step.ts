@@ -1,7 +1,7 @@
 /** What happens with one batch: cutting it into windows, the forward pass, the loss. */
 import { describe } from '../errors.ts'
 import { layersOf, type Model, type State } from '../layers/layer.ts'
-import { type Loss, maskOf } from '../operations/losses.ts'
+import { type Loss, type LossContext, maskOf } from '../operations/losses.ts'
 import { slice } from '../operations/shape.ts'
 import { Tensor } from '../tensor.ts'
 import { type Batch, hasStepTargets } from './dataset.ts'
@@ -56,11 +56,11 @@ export function* windowParts(place: string, batch: Batch, truncate: number): Gen
 }
 
 function partOf(
-  { x, y, lengths }: Batch,
+  { x, y, lengths, targetLengths }: Batch,
   { perStep, isWindow, samples }: { perStep: boolean; isWindow: boolean; samples: number },
 ): Part {
   const [B, T] = x.shape
-  if (!perStep) return { x, y, lengths, weight: B, samples, isWindow }
+  if (!perStep) return { x, y, lengths, targetLengths, weight: B, samples, isWindow }
   const weight = lengths ? lengths.reduce((sum, n) => sum + n, 0) : B * T
   const dataType = x.dataType === 'float64' ? 'float64' : 'float32'
   const mask = lengths && weight < B * T ? maskOf(lengths, T, { dataType }) : undefined
@@ -70,9 +70,9 @@ function partOf(
 /** Runs the model and the loss on a part. @throws {TypeError} if one of them returns something unusable */
 export function forwardPart(
   model: Model,
-  { x, y, lengths, mask, isWindow }: Part,
+  { x, y, lengths, targetLengths, mask, isWindow }: Part,
   { loss, state }: { loss: Loss; state: State },
-): { prediction: Tensor; loss: Tensor; state: State } {
+): { prediction: Tensor; loss: Tensor; state: State; context: LossContext | undefined } {
   const result = model.forward(x, { ...(lengths && { lengths }), ...(isWindow && { state: state ?? null }) })
   const isTensor = result instanceof Tensor
   const prediction = isTensor ? result : result?.output
@@ -82,12 +82,14 @@ export function forwardPart(
   if (isWindow && isTensor) {
     throw new TypeError('truncate needs a model that returns { output, state } when it is given a state')
   }
-  const value = loss(prediction, y, mask && { mask })
+  const own = lengths && model.computeLengths ? model.computeLengths(lengths) : lengths
+  const context = targetLengths ? { ...(own && { lengths: own }), targetLengths } : mask && { mask }
+  const value = loss(prediction, y, context)
   if (!(value instanceof Tensor) || value.size !== 1) {
     const got = value instanceof Tensor ? `shape [${value.shape}]` : describe(value)
     throw new TypeError(`expected the loss to be a tensor of one element, got ${got}`)
   }
-  return { prediction, loss: value, state: isTensor ? undefined : result.state }
+  return { prediction, loss: value, state: isTensor ? undefined : result.state, context }
 }
 
 /** Runs `body`; an error of misuse inside gets the batch's name and shapes put before its message. */

@@ -15,6 +15,7 @@
 #include "../elementwise/pointwise.h"
 #include "../elementwise/normalization.h"
 #include "../elementwise/softmax.h"
+#include "../elementwise/ctc.h"
 #include "../elementwise/linear.h"
 #include "../elementwise/channel_planes.h"
 #include "../elementwise/grouped_convolution.h"

@@ -5,6 +5,7 @@
  */
 import type { Kernels } from '../contract.ts'
 import { conv1dBackward, conv1dForward } from './convolution.ts'
+import { ctcLoss } from './ctc.ts'
 import { embeddingBackward, embeddingForward } from './embedding.ts'
 import { gemm } from './gemm.ts'
 import { linearBackward, linearForward } from './linear.ts'
@@ -44,6 +45,7 @@ export const referenceKernels: Kernels = {
   softmaxForward,
   softmaxBackward,
   softmaxCrossEntropy,
+  ctcLoss,
   conv1dForward,
   conv1dBackward,
   pool1dForward,
