@@ -27,6 +27,7 @@ export interface EmbeddingOptions {
 export class Embedding extends Layer {
   readonly weight: Parameter
   readonly #options: EmbeddingOptions
+  #replacement: ((indices: Tensor) => Tensor) | undefined
 
   /** @throws {TypeError | RangeError} if an option is unknown or out of range */
   constructor(options: EmbeddingOptions) {
@@ -55,7 +56,22 @@ export class Embedding extends Layer {
   }
 
   override forward(indices: Tensor): Tensor {
+    if (this.#replacement) return this.#replacement(indices)
     return embedding(indices, this.weight, { paddingIndex: this.#options.paddingIndex })
+  }
+
+  /**
+   * @internal Runs `body` with `replacement` in the place of `forward`: for who needs the vectors of a model's symbols as an
+   * input of their own. The mask is still that of the indices.
+   */
+  replaced<T>(replacement: (indices: Tensor) => Tensor, body: () => T): T {
+    const outer = this.#replacement
+    this.#replacement = replacement
+    try {
+      return body()
+    } finally {
+      this.#replacement = outer
+    }
   }
 
   /** With `maskZero` the mask of the indices that are not 0, whatever mask they have. */
