@@ -74,7 +74,7 @@ const outputOf = (model: Model, x: Tensor, options?: ForwardOptions): Tensor => 
 function sums({ array, shape }: Tensor): number[] {
   const width = array.length / shape[0]
   return Array.from({ length: shape[0] }, (_, b) =>
-    array.slice(b * width, (b + 1) * width).reduce((total: number, each: number) => total + each, 0),
+    Array.from(array.subarray(b * width, (b + 1) * width)).reduce((total, each) => total + each, 0),
   )
 }
 
@@ -179,7 +179,7 @@ describe('integrated gradients', () => {
     expect(attribution.shape).toEqual([2, 5, 4])
     expect(steps.shape).toEqual([2, 5])
     expect([...steps.array.slice(8)]).toEqual([0, 0])
-    expect(steps.array.slice(0, 8).every((each: number) => each !== 0)).toBe(true)
+    expect([...steps.array.slice(0, 8)].every((each) => each !== 0)).toBe(true)
     expect(score.array[1]).toBe(outputOf(model, words, { lengths }).array[2])
     for (const each of gap.array) expect(Math.abs(each)).toBeLessThan(rounding)
   })

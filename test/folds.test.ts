@@ -1,7 +1,7 @@
 /** Cross validation: every item tested once, classes alike in every fold, nothing seen before its test. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { dataSet, kFold, subset, tensor } from '../lib/index.ts'
+import { dataSet, type FoldOptions, kFold, subset, tensor } from '../lib/index.ts'
 
 const count = (items: Iterable<number>, labels: readonly number[], label: number) =>
   [...items].filter((item) => labels[item] === label).length
@@ -72,10 +72,10 @@ describe('kFold', () => {
     ],
     [() => kFold(4, { k: 2, seed: 1, validation: 1 }), 'kFold: expected validation in [0, 1), got 1'],
     [
-      () => kFold(4, { k: 2, seed: 1, folds: 2 } as object as { seed: number }),
+      () => kFold(4, { k: 2, seed: 1, folds: 2 } as FoldOptions),
       'kFold: unknown option "folds"; known options: k, seed, labels, validation',
     ],
-    [() => kFold(4, { k: 2 } as { seed: number }), 'kFold: expected seed to be an integer'],
+    [() => kFold(4, { k: 2 } as unknown as FoldOptions), 'kFold: expected seed to be an integer'],
   ])('refuses what cannot be split %#', (split, message) => {
     expect(split).toThrow(message)
   })
