@@ -115,22 +115,21 @@ export function makeBatch(place: string, item: Batch | MakeBatch): Batch {
       `${place}: expected as many targets as sequences, got x [${x.shape}] and y [${y.shape}]`,
     )
   }
-  if (lengths !== undefined) checkLengths(place, { name: 'lengths', of: 'x', lengths, B, T, shape: x.shape })
-  if (targetLengths !== undefined) {
-    const [, S] = y.shape
-    checkLengths(place, { name: 'targetLengths', of: 'y', lengths: targetLengths, B, T: S, shape: y.shape })
-  }
+  checkLengths(place, 'lengths', lengths, { B, T })
+  checkLengths(place, 'targetLengths', targetLengths, { B, T: y.shape[1] })
   return batch
 }
 
 function checkLengths(
   place: string,
-  call: { name: string; of: string; lengths: Int32Array; B: number; T: number; shape: readonly number[] },
+  name: string,
+  lengths: Int32Array | undefined,
+  { B, T }: { B: number; T: number },
 ): void {
-  const { name, of, lengths, B, T, shape } = call
+  if (lengths === undefined) return
   if (!(lengths instanceof Int32Array) || lengths.length !== B) {
     throw new RangeError(
-      `${place}: expected ${name} to be an Int32Array of ${B} for ${of} [${shape}], got ${describe(lengths)}`,
+      `${place}: expected ${name} to be an Int32Array of ${B}, one for each sequence, got ${describe(lengths)}`,
     )
   }
   const outside = lengths.findIndex((length) => length < 0 || !(length <= T))

@@ -15,7 +15,11 @@ export interface Batch {
   y: Tensor
   /** Valid steps of each sequence; default T. */
   lengths?: Int32Array
-  /** Labels of each target, where targets have lengths of their own, as for `ctcLoss`: y is then [B, S], padded. */
+  /**
+   * Valid steps of each target, where targets are sequences of their own, not of the steps of x: y is then [B, S] or
+   * [B, S, ...], padded. A model that reads targets is handed it, to learn what comes after each part of it; with any other
+   * the loss is told the lengths, as `ctcLoss` needs them.
+   */
   targetLengths?: Int32Array
 }
 

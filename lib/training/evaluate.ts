@@ -57,7 +57,7 @@ export async function evaluateSource(
     number++
     const batch = `${place}: batch ${number}`
     const measure = () => {
-      const part = wholePart(makeBatch(batch, item))
+      const part = wholePart(model, makeBatch(batch, item))
       if (part.weight === 0) return
       const result = namingBatch(batch, part, () => forwardPart(model, part, { loss, state: undefined }))
       totals.addLoss(result.loss.item(), part.weight)
