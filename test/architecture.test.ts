@@ -61,12 +61,12 @@ function textOf(node: ts.Expression): string {
 const floors: readonly RegExp[] = [
   /^lib\/(index\.ts|cli\/|serve\/)/,
   /^lib\/forecast\//,
-  /^lib\/(training|inference|formats)\//,
+  /^lib\/(training|inference|formats|explanation)\//,
   /^lib\/layers\//,
   /^lib\/operations\//,
   /^lib\/tape\.ts$/,
   /^lib\/kernels\/index\.ts$/,
-  /^lib\/kernels\/(contract|contract-plan|masked-steps|windows|native|native-plan|plan-widths)\.ts$|^lib\/kernels\/reference\//,
+  /^lib\/kernels\/(contract|contract-[a-z]+|masked-steps|windows|native|native-plan|plan-widths)\.ts$|^lib\/kernels\/reference\//,
   /^lib\/(tensor|buffers)\.ts$/,
   /^lib\/(random|errors)\.ts$/,
 ]
