@@ -95,7 +95,7 @@ class TokenizerVocabulary implements Vocabulary {
 
   encode(text: string, options: EncodeOptions = {}): Int32Array {
     refuseUnknownOptions('encode', options, ['start', 'end'])
-    const { ids } = this.#tokenizer.encode(text, { add_special_tokens: false })
+    const { ids }: { ids: number[] } = this.#tokenizer.encode(text, { add_special_tokens: false })
     const odd = ids.findIndex((id) => !(Number.isInteger(id) && id >= 0))
     if (odd >= 0)
       throw new RangeError(`encode: the tokenizer has no index for part ${odd} of ${describe(text)}`)
@@ -109,7 +109,7 @@ class TokenizerVocabulary implements Vocabulary {
     const ids = Array.from(indices)
     for (const id of ids) this.tokenAt(id)
     const own = new Set(Object.values(this.specials))
-    const shown = options.specials ? ids : ids.filter((id: number) => !own.has(id))
+    const shown = options.specials ? ids : ids.filter((id) => !own.has(id))
     // The package refuses to decode nothing.
     if (shown.length === 0) return ''
     return this.#tokenizer.decode(shown, {
