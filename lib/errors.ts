@@ -64,10 +64,23 @@ export class BackendError extends Error {
 }
 
 /**
+ * One of many, and answered: where it was made tells nobody anything, and to find out takes longer than to serve a request. It has no
+ * stack.
+ */
+export class TracelessError extends Error {
+  constructor(message: string) {
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
+    super(message)
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}
+
+/**
  * More requests wait than a batcher takes, or more than it could serve before the request's timeout: the caller should ask
  * again later, or of somebody else.
  */
-export class QueueFullError extends Error {
+export class QueueFullError extends TracelessError {
   override readonly name = 'QueueFullError'
   readonly code = 'QUEUE_FULL'
 
@@ -79,7 +92,7 @@ export class QueueFullError extends Error {
 }
 
 /** A request waited for longer than its `timeout`. */
-export class TimeoutError extends Error {
+export class TimeoutError extends TracelessError {
   override readonly name = 'TimeoutError'
   readonly code = 'TIMEOUT'
 
