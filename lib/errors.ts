@@ -5,7 +5,7 @@
  */
 import { editDistance } from './edit-distance.ts'
 
-/** A model or checkpoint file that cannot be read or written. `code` says why, `tensor` where. */
+/** A file of a model, a checkpoint or audio that cannot be read or written. `code` says why, `tensor` where. */
 export class FileFormatError extends Error {
   override readonly name: string = 'FileFormatError'
   readonly code: string
