@@ -12,6 +12,7 @@ import {
   sizes,
   unaryKinds as unaries,
 } from './support/kernel-cases.ts'
+import { imageCases } from './support/kernel-cases-images.ts'
 
 useBackend('native')
 const { available } = backend()
@@ -36,7 +37,7 @@ function expectSameBits(actual: Result, expected: Result) {
   expect(different).toEqual([])
 }
 
-const named = kernelCases.map((one): [string, KernelCase] => [one.name, one])
+const named = [...kernelCases, ...imageCases].map((one): [string, KernelCase] => [one.name, one])
 const truths = new Map<string, Result>()
 
 /** What the reference says in float64, computed once for all targets. */

@@ -15,6 +15,8 @@
  * R = P or H recurrent size, N rows, M, K matrix sizes, C classes, V vocabulary, E embedding size.
  */
 
+import type { BatchNormKernels } from './contract-batch-norm.ts'
+import type { ImageKernels } from './contract-images.ts'
 import type { CompiledPlan, PlanStep, RunPlan, RunPlanAsync } from './contract-plan.ts'
 import type { Conv1dBackward, Conv1dForward, Pool, Pool1dBackward, Pool1dForward } from './windows.ts'
 
@@ -22,7 +24,7 @@ export type * from './contract-plan.ts'
 
 export type FloatArray = Float32Array | Float64Array
 
-export interface Kernels {
+export interface Kernels extends BatchNormKernels, ImageKernels {
   readonly name: 'native' | 'reference'
   /** Of packed weights: what was packed under one name is read under the same name only. */
   readonly layout: string

@@ -4,7 +4,8 @@
  * intermediate results are doubles: float32 rounds only what is stored. Not tuned.
  */
 import type { Kernels } from '../contract.ts'
-import { conv1dBackward, conv1dForward } from './convolution.ts'
+import { batchNormBackward, batchNormForward, batchNormStatistics } from './batch-norm.ts'
+import { conv1dBackward, conv1dForward, conv2dBackward, conv2dForward } from './convolution.ts'
 import { embeddingBackward, embeddingForward } from './embedding.ts'
 import { gemm } from './gemm.ts'
 import { linearBackward, linearForward } from './linear.ts'
@@ -41,11 +42,16 @@ export const referenceKernels: Kernels = {
   embeddingBackward,
   layerNormForward,
   layerNormBackward,
+  batchNormStatistics,
+  batchNormForward,
+  batchNormBackward,
   softmaxForward,
   softmaxBackward,
   softmaxCrossEntropy,
   conv1dForward,
   conv1dBackward,
+  conv2dForward,
+  conv2dBackward,
   pool1dForward,
   pool1dBackward,
   unaryForward,
