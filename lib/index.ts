@@ -10,6 +10,16 @@ export {
   QueueFullError,
   TimeoutError,
 } from './errors.ts'
+export {
+  type Explanation,
+  gradientTimesInput,
+  type IntegratedGradients,
+  type IntegratedGradientsOptions,
+  integratedGradients,
+} from './explanation/gradients.ts'
+export { type Occlusion, type OcclusionOptions, occlusion } from './explanation/occlusion.ts'
+export type { ExplanationTarget } from './explanation/score.ts'
+export type { BaselineOptions, ExplanationOptions } from './explanation/subject.ts'
 export { load, readMetadata, save } from './formats/checkpoint.ts'
 export {
   Batcher,
@@ -43,11 +53,18 @@ export {
 } from './kernels/index.ts'
 export type { Padding } from './kernels/windows.ts'
 export { Activation, type ActivationKind, type ActivationNumbers, activation } from './layers/activation.ts'
+export {
+  Attention,
+  type AttentionLayerOptions,
+  type AttentionScore,
+  type Memory,
+} from './layers/attention.ts'
 export { BatchNorm, type BatchNormOptions } from './layers/batch-norm.ts'
 export { Conv1d, type Conv1dLayerOptions } from './layers/convolution.ts'
 export { Conv2d, type Conv2dLayerOptions } from './layers/convolution2d.ts'
 export { Dropout, type DropoutOptions } from './layers/dropout.ts'
 export { Embedding, type EmbeddingOptions } from './layers/embedding.ts'
+export { EncoderDecoder, type EncoderDecoderOptions } from './layers/encoder-decoder.ts'
 export { LastStep, lastStep } from './layers/last-step.ts'
 export {
   buffersOf,
@@ -64,6 +81,7 @@ export { Linear, type LinearOptions } from './layers/linear.ts'
 export { LSTM, type LSTMForwardOptions, type LSTMOptions } from './layers/lstm.ts'
 export { LSTMCell } from './layers/lstm-cell.ts'
 export type { LSTMCellOptions } from './layers/lstm-parameters.ts'
+export { MultiHeadAttention, type MultiHeadAttentionOptions } from './layers/multi-head-attention.ts'
 export { LayerNorm, type LayerNormOptions } from './layers/normalization.ts'
 export {
   AveragePool1d,
@@ -101,6 +119,7 @@ export {
   silu,
   softsign,
 } from './operations/activations.ts'
+export { type AttentionOptions, attention, causalMask } from './operations/attention.ts'
 export { type BatchNormInputs, batchNorm } from './operations/batch-norm.ts'
 export { dropout } from './operations/dropout.ts'
 export { embedding } from './operations/embedding.ts'
@@ -202,6 +221,7 @@ export type { EarlyStoppingOptions } from './training/early-stopping.ts'
 export type { BatchProgress, Epoch } from './training/epoch.ts'
 export { type EvaluateOptions, type Evaluation, evaluate } from './training/evaluate.ts'
 export { fit } from './training/fit.ts'
+export { type Fold, type FoldOptions, kFold, subset } from './training/folds.ts'
 export {
   accuracy,
   binaryAccuracy,
@@ -225,6 +245,7 @@ export {
   sgd,
 } from './training/optimizers.ts'
 export type { FitOptions } from './training/options.ts'
+export { type ParallelTextSource, parallelText } from './training/parallel-text.ts'
 export {
   cosine,
   type Position,

@@ -17,6 +17,7 @@
     ],
     "addon_sources": [
       "native/addon/addon.cc",
+      "native/addon/attention.cc",
       "native/addon/batch_norm.cc",
       "native/addon/dense.cc",
       "native/addon/elementwise.cc",

@@ -3,17 +3,20 @@ import { describe, nearestName } from '../errors.ts'
 import type { Pool2dOptions } from '../operations/images.ts'
 import type { Pool1dOptions } from '../operations/windows.ts'
 import { Activation, type ActivationKind, type ActivationNumbers } from './activation.ts'
+import { Attention, type AttentionLayerOptions } from './attention.ts'
 import { BatchNorm, type BatchNormOptions } from './batch-norm.ts'
 import { Conv1d, type Conv1dLayerOptions } from './convolution.ts'
 import { Conv2d, type Conv2dLayerOptions } from './convolution2d.ts'
 import { Dropout, type DropoutOptions } from './dropout.ts'
 import { Embedding, type EmbeddingOptions } from './embedding.ts'
+import { EncoderDecoder, type EncoderDecoderOptions } from './encoder-decoder.ts'
 import { LastStep } from './last-step.ts'
 import type { Layer, LayerConfig } from './layer.ts'
 import { Linear, type LinearOptions } from './linear.ts'
 import { LSTM, type LSTMOptions } from './lstm.ts'
 import { LSTMCell } from './lstm-cell.ts'
 import type { LSTMCellOptions } from './lstm-parameters.ts'
+import { MultiHeadAttention, type MultiHeadAttentionOptions } from './multi-head-attention.ts'
 import { LayerNorm, type LayerNormOptions } from './normalization.ts'
 import {
   AveragePool1d,
@@ -45,6 +48,7 @@ const builders: Record<string, (options: object) => Layer> = {
     const { kind, ...numbers } = options as { kind: ActivationKind } & ActivationNumbers
     return new Activation(kind, numbers)
   },
+  Attention: (options) => new Attention(options as AttentionLayerOptions),
   AveragePool1d: (options) => new AveragePool1d(options as AveragePool1dOptions),
   AveragePool2d: (options) => new AveragePool2d(options as AveragePool2dOptions),
   BatchNorm: (options) => new BatchNorm(options as BatchNormOptions),
@@ -52,6 +56,7 @@ const builders: Record<string, (options: object) => Layer> = {
   Conv2d: (options) => new Conv2d(options as Conv2dLayerOptions),
   Dropout: (options) => new Dropout(options as DropoutOptions),
   Embedding: (options) => new Embedding(options as EmbeddingOptions),
+  EncoderDecoder: (options) => new EncoderDecoder(options as EncoderDecoderOptions),
   Flatten: () => new Flatten(),
   GlobalAveragePool1d: () => new GlobalAveragePool1d(),
   GlobalAveragePool2d: () => new GlobalAveragePool2d(),
@@ -65,6 +70,7 @@ const builders: Record<string, (options: object) => Layer> = {
   Masking: (options) => new Masking(options as MaskingOptions),
   MaxPool1d: (options) => new MaxPool1d(options as Pool1dOptions),
   MaxPool2d: (options) => new MaxPool2d(options as Pool2dOptions),
+  MultiHeadAttention: (options) => new MultiHeadAttention(options as MultiHeadAttentionOptions),
   Reverse: (options) => new Reverse(options as ReverseOptions),
   Sequential: (options) => {
     const { layers } = options as { layers: readonly LayerConfig[] }

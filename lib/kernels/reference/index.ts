@@ -4,6 +4,7 @@
  * intermediate results are doubles: float32 rounds only what is stored. Not tuned.
  */
 import type { Kernels } from '../contract.ts'
+import { attentionBackward, attentionForward, batchedGemm } from './attention.ts'
 import { batchNormBackward, batchNormForward, batchNormStatistics } from './batch-norm.ts'
 import { conv1dBackward, conv1dForward, conv2dBackward, conv2dForward } from './convolution.ts'
 import { embeddingBackward, embeddingForward } from './embedding.ts'
@@ -36,6 +37,10 @@ export const referenceKernels: Kernels = {
   name: 'reference',
   layout: 'none',
   gemm,
+  batchedGemm,
+  attentionForward,
+  attentionBackward,
+  linearPack: () => undefined,
   linearForward,
   linearBackward,
   embeddingForward,
