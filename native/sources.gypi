@@ -19,6 +19,7 @@
       "native/addon/addon.cc",
       "native/addon/attention.cc",
       "native/addon/batch_norm.cc",
+      "native/addon/ctc.cc",
       "native/addon/dense.cc",
       "native/addon/elementwise.cc",
       "native/addon/lstm.cc",

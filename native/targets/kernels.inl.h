@@ -17,6 +17,7 @@
 #include "../elementwise/normalization.h"
 #include "../elementwise/batch_norm.h"
 #include "../elementwise/softmax.h"
+#include "../elementwise/ctc.h"
 #include "../elementwise/linear.h"
 #include "../elementwise/attention.h"
 #include "../elementwise/channel_planes.h"

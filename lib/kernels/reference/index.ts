@@ -7,6 +7,7 @@ import type { Kernels } from '../contract.ts'
 import { attentionBackward, attentionForward, batchedGemm } from './attention.ts'
 import { batchNormBackward, batchNormForward, batchNormStatistics } from './batch-norm.ts'
 import { conv1dBackward, conv1dForward, conv2dBackward, conv2dForward } from './convolution.ts'
+import { ctcLoss } from './ctc.ts'
 import { embeddingBackward, embeddingForward } from './embedding.ts'
 import { gemm } from './gemm.ts'
 import { linearBackward, linearForward } from './linear.ts'
@@ -53,6 +54,7 @@ export const referenceKernels: Kernels = {
   softmaxForward,
   softmaxBackward,
   softmaxCrossEntropy,
+  ctcLoss,
   conv1dForward,
   conv1dBackward,
   conv2dForward,
