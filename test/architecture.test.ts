@@ -62,7 +62,7 @@ const floors: readonly RegExp[] = [
   /^lib\/(index\.ts|cli\/|serve\/)/,
   /^lib\/forecast\//,
   /^lib\/report\//,
-  /^lib\/(training|inference|formats)\//,
+  /^lib\/(training|inference|formats|explanation)\//,
   /^lib\/layers\//,
   /^lib\/operations\//,
   /^lib\/tape\.ts$/,
