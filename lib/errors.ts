@@ -5,7 +5,7 @@
  */
 import { editDistance } from './edit-distance.ts'
 
-/** A file of a model, a checkpoint or audio that cannot be read or written. `code` says why, `tensor` where. */
+/** A model or checkpoint file that cannot be read or written. `code` says why, `tensor` where. */
 export class FileFormatError extends Error {
   override readonly name: string = 'FileFormatError'
   readonly code: string
@@ -17,6 +17,32 @@ export class FileFormatError extends Error {
     this.code = details.code
     this.path = details.path
     this.tensor = details.tensor
+  }
+}
+
+/**
+ * Data that nothing can be learned from as they are: a file cut off, another encoding, a label out of range, nothing in
+ * it. Found before training starts. The message: `FILE, PLACE: expected EXPECTED, got GOT; FIX`.
+ */
+export class DataError extends Error {
+  override readonly name = 'DataError'
+  readonly file: string
+  /** The line, record or cell, such as `line 12`. */
+  readonly place?: string
+
+  constructor(details: {
+    file: string
+    place?: string
+    expected: string
+    got: string
+    fix?: string
+    cause?: unknown
+  }) {
+    const { file, place, expected, got, fix, cause } = details
+    const where = place === undefined ? file : `${file}, ${place}`
+    super(`${where}: expected ${expected}, got ${got}${fix === undefined ? '' : `; ${fix}`}`, { cause })
+    this.file = file
+    this.place = place
   }
 }
 

@@ -1,7 +1,7 @@
 /** WAV files, decoded by wav-file-decoder, with errors that say which file is wrong, and how. */
 import { readFile } from 'node:fs/promises'
 import { decodeWavFile } from 'wav-file-decoder'
-import { FileFormatError, refuseUnknownOptions } from '../errors.ts'
+import { DataError, refuseUnknownOptions } from '../errors.ts'
 
 export interface Wave {
   /** Samples a second. */
@@ -21,39 +21,30 @@ export interface WaveExpected {
  *
  * @param path
  * @param expected another sample rate or number of channels is an error: nothing is resampled or mixed
- * @throws {FileFormatError} with code `NoFile`, `BadAudio` if the file is no WAV, cut off or of another encoding, `SampleRate`,
- *   `Channels`, or `Empty` if it holds no sample
+ * @throws {DataError} if the file cannot be read, is no WAV file, is cut off, of another encoding, rate or number of channels,
+ *   or empty
  */
 export async function readWav(path: string, expected: WaveExpected = {}): Promise<Wave> {
   refuseUnknownOptions('readWav', expected, ['sampleRate', 'channels'])
-  const fail = (code: string, message: string, cause?: unknown): never => {
-    throw new FileFormatError(`readWav: ${path}: ${message}`, { code, path, cause })
+  const fail = (wanted: string, got: string, { fix, cause }: { fix?: string; cause?: unknown } = {}): never => {
+    throw new DataError({ file: path, expected: wanted, got, fix, cause })
   }
-  const bytes = await readFile(path).catch((error: Error) =>
-    fail('NoFile', `cannot be read: ${error.message}`, error),
-  )
+  const bytes = await readFile(path).catch((cause: Error) => fail('a WAV file', cause.message, { cause }))
   let wave: Wave
   try {
     const { sampleRate, channelData } = decodeWavFile(bytes)
     wave = { sampleRate, channels: channelData }
-  } catch (error) {
-    const { message } = error as Error
-    return fail(
-      'BadAudio',
-      `expected a whole WAV file of PCM or float32 samples, got ${bytes.length} bytes: ${message}`,
-      error,
-    )
+  } catch (cause) {
+    const got = `${bytes.length} bytes that are none: ${(cause as Error).message}`
+    return fail('a whole WAV file of 8, 16 or 24 bits or float32', got, { cause, fix: 'fetch or convert it again' })
   }
   const { sampleRate, channels } = wave
   if (expected.sampleRate !== undefined && sampleRate !== expected.sampleRate) {
-    fail(
-      'SampleRate',
-      `expected ${expected.sampleRate} samples a second, got ${sampleRate}; resample it first`,
-    )
+    fail(`${expected.sampleRate} samples a second`, String(sampleRate), { fix: 'resample it' })
   }
   if (expected.channels !== undefined && channels.length !== expected.channels) {
-    fail('Channels', `expected channels: ${expected.channels}, got ${channels.length}; mix them first`)
+    fail(`channels: ${expected.channels}`, String(channels.length), { fix: 'mix or split them' })
   }
-  if (channels[0].length === 0) fail('Empty', 'holds no sample')
+  if (channels[0].length === 0) fail('samples', 'none')
   return wave
 }
