@@ -186,6 +186,7 @@ export {
 } from './tensor.ts'
 
 export { batches, type Data, type EpochStart } from './training/batching.ts'
+export { type Bleu, corpusBleu } from './training/bleu.ts'
 export { clipByNorm, clipByValue, gradientNorm } from './training/clipping.ts'
 export {
   type Batch,
