@@ -26,7 +26,12 @@ describe('pairs of sentences', () => {
   })
 
   it.each([
-    ['of differing number', 'eins\nzwei\n', 'one\n', /train\.en, line 2: expected 2 lines.* got 1; .*cut off/],
+    [
+      'of differing number',
+      'eins\nzwei\n',
+      'one\n',
+      /train\.en, line 2: expected 2 lines.* got 1; .*cut off/,
+    ],
     ['cut off', 'eins\nzwei\n', 'one\ntw', /train\.en, line 2: expected a line break at the end, got none/],
     ['in another encoding', 'eins\n', Uint8Array.of(0x6f, 0xfc, 0x0a), /train\.en: expected text in UTF-8/],
     ['empty', '', 'one\n', /train\.de: expected a sentence a line, got an empty file/],
