@@ -60,11 +60,11 @@ function readSentences(file: string): string[] {
   throw new DataError({ file, place: `line ${empty + 1}`, expected: 'a sentence', got: 'an empty line', fix })
 }
 
-/** The words that come twice or more, of either language. */
-export function makeVocabularies({ source, target }: Pairs): Vocabularies {
+/** The words of either language that come so often or more. */
+export function makeVocabularies({ source, target }: Pairs, minimumCount: number): Vocabularies {
   return {
-    source: wordVocabulary(source, { minimumCount: 2 }),
-    target: wordVocabulary(target, { minimumCount: 2 }),
+    source: wordVocabulary(source, { minimumCount }),
+    target: wordVocabulary(target, { minimumCount }),
   }
 }
 

@@ -10,9 +10,15 @@ export interface Training {
   minutes: number
 }
 
-/** Sizes and passes over the data. */
-export const full = { embeddingSize: 256, hiddenSize: 512, dropout: 0.4, epochs: 14, learningRate: 1e-3 }
-export const quick = { embeddingSize: 32, hiddenSize: 64, dropout: 0, epochs: 20, learningRate: 1e-2 }
+/** Sizes, passes over the data, and updates in which the learning rate rises to its height. */
+export const full = {
+  ...{ embeddingSize: 256, hiddenSize: 512, dropout: 0.4 },
+  ...{ epochs: 14, batchSize: 64, learningRate: 1e-3, warmUp: 200 },
+}
+export const quick: typeof full = {
+  ...{ embeddingSize: 32, hiddenSize: 64, dropout: 0 },
+  ...{ epochs: 40, batchSize: 16, learningRate: 1e-2, warmUp: 20 },
+}
 
 export function makeModel(vocabularies: Vocabularies, settings: typeof full, seed: number): EncoderDecoder {
   const { source, target } = vocabularies
@@ -43,9 +49,9 @@ export async function train(
     loss: crossEntropy,
     validation: encodePairs(data.validation, data.vocabularies),
     epochs: settings.epochs,
-    batchSize: context.quick ? 16 : 64,
+    batchSize: settings.batchSize,
     optimizer: adam({ learningRate: settings.learningRate }),
-    schedule: warmUp({ length: 200, next: cosine() }),
+    schedule: warmUp({ length: settings.warmUp, next: cosine() }),
     clipNorm: 1,
     seed,
     signal: context.signal,
