@@ -3,12 +3,12 @@
  * `npm run recipe -- translation`.
  */
 import { corpusBleu } from 'lstm-native'
-import type { Section } from 'lstm-native/report'
 import { integerOption } from '../support/options.ts'
 import type { Outcome, Recipe, RecipeContext } from '../support/recipe.ts'
-import { files, makeVocabularies, type Pairs, readPairs, type Vocabularies } from './data.ts'
-import { type Training, train } from './train.ts'
-import { attentionMap, translate } from './translate.ts'
+import { files, makeVocabularies, type Pairs, readPairs } from './data.ts'
+import { curve, examples } from './report.ts'
+import { train } from './train.ts'
+import { translate } from './translate.ts'
 
 export const recipe: Recipe = {
   name: 'translation',
@@ -91,48 +91,4 @@ async function run(context: RecipeContext): Promise<Outcome> {
 
 function first({ source, target }: Pairs, count: number): Pairs {
   return { source: source.slice(0, count), target: target.slice(0, count) }
-}
-
-function curve({ epochs }: Training): Section {
-  const points = (name: 'loss' | 'validationLoss') => epochs.map((epoch, i) => ({ x: i + 1, y: epoch[name] }))
-  return {
-    kind: 'lines',
-    title: 'Cross-entropy by epoch, nats a token',
-    lines: [
-      { name: 'training, with dropout', points: points('loss') },
-      { name: 'validation', points: points('validationLoss') },
-    ],
-    x: { label: 'epoch', format: 'd' },
-    y: {},
-  }
-}
-
-/** Sentences of a length that fits the page. */
-function examples(
-  { model }: Training,
-  vocabularies: Vocabularies,
-  { source, target }: Pairs,
-  translations: string[],
-): Section[] {
-  const chosen = source.flatMap((sentence, n) =>
-    sentence.split(' ').length <= 14 && translations[n] !== '' ? [n] : [],
-  )
-  return [
-    {
-      kind: 'samples',
-      title: 'Sentences',
-      samples: chosen.slice(0, 8).map((n) => ({
-        text: `${source[n]}\n→ ${translations[n]}\n= ${target[n]}`,
-      })),
-      note: 'The German sentence; its translation by the network (→); that of the data (=).',
-    },
-    {
-      kind: 'text',
-      title: 'What the decoder looked at',
-      paragraphs: [
-        'A row for each word that was written: how much of the attention went to each German word.',
-      ],
-    },
-    ...chosen.slice(0, 6).map((n) => attentionMap(model, vocabularies, source[n], translations[n])),
-  ]
 }

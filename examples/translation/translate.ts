@@ -1,6 +1,5 @@
-/** From sentences to sentences, and what the network looked at. */
-import { type EncoderDecoder, generate, noGrad, Tensor } from 'lstm-native'
-import type { Section } from 'lstm-native/report'
+/** From sentences to sentences. */
+import { type EncoderDecoder, generate } from 'lstm-native'
 import { encodeSource, type Vocabularies } from './data.ts'
 
 /** Sentences whose beams run in the same batches. */
@@ -23,27 +22,4 @@ export async function translate(
     texts.push(...(await Promise.all(runs)))
   }
   return texts
-}
-
-/** Where the decoder looked when it wrote each word of a translation. */
-export function attentionMap(
-  model: EncoderDecoder,
-  vocabularies: Vocabularies,
-  sentence: string,
-  translation: string,
-): Section {
-  const source = encodeSource(sentence, vocabularies)
-  const target = vocabularies.target.encode(translation, { end: true })
-  const weights = noGrad(() =>
-    model.align(new Tensor([1, source.length], source), { target: new Tensor([1, target.length], target) }),
-  )
-  const S = source.length
-  return {
-    kind: 'heatMap',
-    title: translation,
-    columns: [...sentence.split(' '), '</s>'],
-    rows: Array.from(target, (token) => vocabularies.target.tokenAt(token)),
-    values: Array.from(target, (_, t) => Array.from(weights.data.slice(t * S, (t + 1) * S))),
-    size: 'full',
-  }
 }
