@@ -3,6 +3,7 @@
 export {
   BackendError,
   ClosedError,
+  DataError,
   FileFormatError,
   NonFiniteLossError,
   NonFiniteOutputError,
