@@ -36,6 +36,10 @@ describe('precision, recall and F1', () => {
     const mask = tensor([1, 0, 0, 1, 1, 1])
     expect(precision({ of: 1 })(scores, classes, { mask })).toBe(1)
     expect(recall({ of: 1 })(scores, classes, { mask })).toBe(1)
+    const half = tensor([1, 0.5, 1, 1, 1, 1])
+    expect(precision({ of: 1 })(scores, classes, { mask: half })).toBe(0.8)
+    const logits = { mask: tensor([1, 0.5]) }
+    expect(precision()(tensor([[2], [3]]), tensor([[1], [0]]), logits)).toBe(1 / 1.5)
   })
 
   it('are 0 where the class neither is nor is said', () => {
