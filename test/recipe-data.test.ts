@@ -50,20 +50,20 @@ describe('sentiment', () => {
     [
       'a file cut off within a sentence',
       'dull .\nlou',
-      'FILE, line 2: expected a line feed at the end, got a sentence that breaks off; fetch the file again',
+      'FILE, line 2: expected a line feed at the end, got a line that breaks off; fetch the file again',
     ],
     [
       'a file cut off within a character',
       Buffer.from('dull .\ncaf\u00e9').subarray(0, -1),
-      'FILE, line 2: expected a line feed at the end, got a sentence that breaks off; fetch the file again',
+      'FILE, line 2: expected a line feed at the end, got a line that breaks off; fetch the file again',
     ],
     [
       'a file cut off between sentences',
       'dull .\n',
       'FILE: expected 2 sentences, as many as FILE has, got 1; fetch the file again',
     ],
-    ['an empty line', 'dull .\n \n', 'FILE, line 2: expected a sentence, got an empty line'],
-    ['an empty file', '', 'FILE: expected a sentence a line, got an empty file'],
+    ['an empty line', 'dull .\n \n', 'FILE, line 2: expected text, got an empty line'],
+    ['an empty file', '', 'FILE: expected lines of text, got an empty file'],
   ])('refuses %s', (_, contents, message) => {
     expect(refusal(() => read(contents))).toBe(message)
   })

@@ -1,7 +1,7 @@
 /** The sentences of rt-polarity, read and checked. */
-import { readFileSync } from 'node:fs'
 import { DataError, type DataSet, dataSet, tensor } from 'lstm-native'
 import type { Vocabulary } from 'lstm-native/text'
+import { readLines } from '../support/lines.ts'
 
 /** Sentences in lower case, their tokens apart; labels 0 for rotten, 1 for fresh. */
 export interface Sentences {
@@ -31,47 +31,6 @@ export function readSentences(files: { negative: string; positive: string }): Se
   return {
     texts: [...negative, ...positive],
     labels: [...negative.map(() => 0), ...positive.map(() => 1)],
-  }
-}
-
-function readLines(file: string): string[] {
-  const bytes = readFileSync(file)
-  if (bytes.length === 0) throw new DataError({ file, expected: 'a sentence a line', got: 'an empty file' })
-  const lines: string[] = []
-  // Only a line feed ends a sentence: some hold U+0085, which stood for an ellipsis once.
-  for (let start = 0; start < bytes.length; ) {
-    const end = bytes.indexOf(0x0a, start)
-    const place = `line ${lines.length + 1}`
-    if (end < 0) {
-      const got = 'a sentence that breaks off'
-      throw new DataError({
-        file,
-        place,
-        expected: 'a line feed at the end',
-        got,
-        fix: 'fetch the file again',
-      })
-    }
-    const line = decode(bytes.subarray(start, end), { file, place })
-    if (line.trim() === '') throw new DataError({ file, place, expected: 'a sentence', got: 'an empty line' })
-    lines.push(line)
-    start = end + 1
-  }
-  return lines
-}
-
-function decode(bytes: Buffer, where: { file: string; place: string }): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch (cause) {
-    // The files were first published in Latin-1.
-    throw new DataError({
-      ...where,
-      expected: 'text in UTF-8',
-      got: `bytes that are none: ${JSON.stringify(bytes.toString('latin1').trim())} if they are Latin-1`,
-      fix: `convert the file: iconv -f latin1 -t utf-8 ${where.file}`,
-      cause,
-    })
   }
 }
 
