@@ -88,8 +88,7 @@ export function wordsOf(models: readonly Sequential[], data: DataSet, index: num
   const sum = new Float64Array(x.size)
   for (const model of models) {
     const { steps } = integratedGradients(model, x)
-    for (const [t, added] of steps.toArray().flat(Infinity).entries())
-      sum[t] += (added as number) / models.length
+    for (const [t, added] of steps.array.entries()) sum[t] += added / models.length
   }
   return sum
 }
