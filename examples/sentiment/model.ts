@@ -24,6 +24,7 @@ export interface Size {
   hidden: number
   /** At most; training ends two epochs after the best, where there are so many. */
   epochs: number
+  batchSize: number
   learningRate: number
   /** Networks of a fold, alike but for their seeds, whose log-odds are averaged. */
   networks: number
@@ -53,6 +54,7 @@ export async function train(
     optimizer: adam({ learningRate: size.learningRate }),
     clipNorm: 1,
     epochs: size.epochs,
+    batchSize: size.batchSize,
     validation: subset(data, fold.validation),
     metrics: { accuracy: binaryAccuracy },
     earlyStopping: { patience: 2, monitor: ({ validationMetrics }) => -validationMetrics!.accuracy },
