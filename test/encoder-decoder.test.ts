@@ -1,5 +1,5 @@
 /** EncoderDecoder: gradients, both ways to read, training by `fit` on pairs, files. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -32,6 +32,28 @@ const small: EncoderDecoderOptions = {
 const x = tensor(Int32Array.of(3, 4, 5, 6, 3, 0), { shape: [2, 3] })
 const target = tensor(Int32Array.of(3, 4, 2, 5, 2, 0), { shape: [2, 3] })
 const lengths = Int32Array.of(3, 2)
+
+it('has the numbers of PyTorch, and its gradients', () => {
+  const file = new URL('fixtures/attention/encoder-decoder.json', import.meta.url)
+  const known = JSON.parse(readFileSync(file, 'utf8'))
+  const model = new EncoderDecoder(known.options)
+  const parameters = parametersOf(model)
+  expect([...parameters.keys()].sort()).toEqual(Object.keys(known.parameters).sort())
+  for (const [name, each] of parameters) each.write(Float32Array.from(known.parameters[name].value))
+  const ids = (list: number[]) => tensor(Int32Array.from(list), { shape: [3, list.length / 3] })
+  const given = { lengths: Int32Array.from(known.lengths), target: ids(known.target) }
+  const logits = model.forward(ids(known.source), given)
+  // Sums of some ten float32 terms, through a few steps, on either side.
+  const expectClose = (name: string, actual: ArrayLike<number>, expected: number[]) => {
+    const error = expected.reduce((most, value, i) => Math.max(most, Math.abs(actual[i] - value)), 0)
+    expect(error, name).toBeLessThan(4e-6)
+    expect(actual.length, name).toBe(expected.length)
+  }
+  expectClose('logits', logits.data, known.logits)
+  expectClose('weights', model.align(ids(known.source), given).data, known.weights)
+  logits.backward(Float32Array.from(known.upstream))
+  for (const [name, each] of parameters) expectClose(name, each.grad!, known.parameters[name].gradient)
+})
 
 describe('an EncoderDecoder', () => {
   it.each<[string, Partial<EncoderDecoderOptions>]>([
