@@ -166,7 +166,7 @@ export {
   zeros,
 } from './tensor.ts'
 
-export { batches, type Data, type EpochStart } from './training/batching.ts'
+export { type BatchSource, batches, type Data, type EpochStart } from './training/batching.ts'
 export { clipByNorm, clipByValue, gradientNorm } from './training/clipping.ts'
 export {
   type Batch,
@@ -190,6 +190,7 @@ export {
   mae,
   metric,
   mse,
+  perplexity,
   rmse,
   within,
 } from './training/metrics.ts'

@@ -18,13 +18,13 @@ export const trainingKey = 'lstm_native.training'
 const version = 1
 
 /** Tensors of a checkpoint that are no parameters start with one of these. */
-const trainingPrefixes = ['optimizer.', 'best.']
+const trainingPrefixes = ['optimizer.', 'best.', 'carried.']
 
 /** What a checkpoint holds beside the model. */
 export interface TrainingPart {
   /** Anything that JSON can hold. */
   state: unknown
-  /** Their names start with `optimizer.` or `best.`. */
+  /** Their names start with `optimizer.`, `best.` or `carried.`. */
   tensors: Map<string, { shape: readonly number[]; data: FloatArray }>
 }
 

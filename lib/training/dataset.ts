@@ -15,6 +15,11 @@ export interface Batch {
   y: Tensor
   /** Valid steps of each sequence; default T. */
   lengths?: Int32Array
+  /**
+   * Whether the sequences go on from where those of the batch before ended: the model then gets the state it returned there,
+   * without its history. False begins such a run of batches; left out, the model is given no state and asked for none.
+   */
+  continues?: boolean
 }
 
 export interface DataSet {

@@ -6,7 +6,7 @@ import { slice } from '../operations/shape.ts'
 import { Tensor } from '../tensor.ts'
 import { type Batch, hasStepTargets } from './dataset.ts'
 
-/** A batch, or one window of it. */
+/** A batch, or one window of it, which continues the one before. */
 export interface Part extends Batch {
   /** What its mean loss is a mean over: valid steps where targets are per step, else sequences. */
   weight: number
@@ -14,13 +14,11 @@ export interface Part extends Batch {
   samples: number
   /** Which steps count, where targets are per step and some steps are padding. */
   mask?: Tensor
-  /** Windows carry the state of the one before; a whole batch has none. */
-  isWindow: boolean
 }
 
 /** The whole batch as one part. */
 export function wholePart(batch: Batch): Part {
-  return partOf(batch, { perStep: hasStepTargets(batch), isWindow: false, samples: batch.x.shape[0] })
+  return partOf(batch, { perStep: hasStepTargets(batch), samples: batch.x.shape[0] })
 }
 
 /**
@@ -29,7 +27,7 @@ export function wholePart(batch: Batch): Part {
  * @throws {RangeError} if it has to be cut and the targets are not per step
  */
 export function* windowParts(place: string, batch: Batch, truncate: number): Generator<() => Part> {
-  const { x, y, lengths } = batch
+  const { x, y, lengths, continues = false } = batch
   const T = x.shape[1] ?? 1
   if (T <= truncate) {
     yield () => wholePart(batch)
@@ -49,38 +47,43 @@ export function* windowParts(place: string, batch: Batch, truncate: number): Gen
         x: slice(x, { axis: 1, start, end }),
         y: slice(y, { axis: 1, start, end }),
         lengths: own,
+        continues: continues || start > 0,
       }
-      return partOf(window, { perStep: true, isWindow: true, samples: start === 0 ? x.shape[0] : 0 })
+      return partOf(window, { perStep: true, samples: start === 0 ? x.shape[0] : 0 })
     }
   }
 }
 
 function partOf(
-  { x, y, lengths }: Batch,
-  { perStep, isWindow, samples }: { perStep: boolean; isWindow: boolean; samples: number },
+  { x, y, lengths, continues }: Batch,
+  { perStep, samples }: { perStep: boolean; samples: number },
 ): Part {
   const [B, T] = x.shape
-  if (!perStep) return { x, y, lengths, weight: B, samples, isWindow }
+  if (!perStep) return { x, y, lengths, continues, weight: B, samples }
   const weight = lengths ? lengths.reduce((sum, n) => sum + n, 0) : B * T
   const dataType = x.dataType === 'float64' ? 'float64' : 'float32'
   const mask = lengths && weight < B * T ? maskOf(lengths, T, { dataType }) : undefined
-  return { x, y, lengths, weight, mask, samples, isWindow }
+  return { x, y, lengths, continues, weight, mask, samples }
 }
 
-/** Runs the model and the loss on a part. @throws {TypeError} if one of them returns something unusable */
+/** Runs the model and the loss on a part, from `state` if it continues one. @throws {TypeError} if one of them returns something unusable */
 export function forwardPart(
   model: Model,
-  { x, y, lengths, mask, isWindow }: Part,
+  { x, y, lengths, mask, continues }: Part,
   { loss, state }: { loss: Loss; state: State },
 ): { prediction: Tensor; loss: Tensor; state: State } {
-  const result = model.forward(x, { ...(lengths && { lengths }), ...(isWindow && { state: state ?? null }) })
+  const isStateful = continues !== undefined
+  const before = isStateful && { state: (continues ? state : undefined) ?? null }
+  const result = model.forward(x, { ...(lengths && { lengths }), ...before })
   const isTensor = result instanceof Tensor
   const prediction = isTensor ? result : result?.output
   if (!(prediction instanceof Tensor)) {
     throw new TypeError(`expected the model to return a tensor or { output, state }, got ${describe(result)}`)
   }
-  if (isWindow && isTensor) {
-    throw new TypeError('truncate needs a model that returns { output, state } when it is given a state')
+  if (isStateful && isTensor) {
+    throw new TypeError(
+      'truncate, and batches that continue others, need a model that returns { output, state } when it is given a state',
+    )
   }
   const value = loss(prediction, y, mask && { mask })
   if (!(value instanceof Tensor) || value.size !== 1) {
