@@ -101,7 +101,7 @@ export {
   silu,
   softsign,
 } from './operations/activations.ts'
-export { dropout } from './operations/dropout.ts'
+export { dropout, dropSymbols } from './operations/dropout.ts'
 export { embedding } from './operations/embedding.ts'
 export { linear, matmul } from './operations/linear.ts'
 export {
