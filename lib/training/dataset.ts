@@ -20,6 +20,11 @@ export interface Batch {
    * without its history. False begins such a run of batches; left out, the model is given no state and asked for none.
    */
   continues?: boolean
+  /**
+   * Valid steps of each target, where targets are sequences of their own, not of the steps of x: y is then [B, T] or
+   * [B, T, ...] with a T of its own, and the model is handed it, to learn what comes after each part of it.
+   */
+  targetLengths?: Int32Array
 }
 
 export interface DataSet {
