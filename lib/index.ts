@@ -4,6 +4,7 @@ export { type EditDistance, editDistance } from './edit-distance.ts'
 export {
   BackendError,
   ClosedError,
+  DataError,
   FileFormatError,
   NonFiniteLossError,
   NonFiniteOutputError,
