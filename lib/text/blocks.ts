@@ -1,6 +1,6 @@
 /** Text files read in blocks, strictly as UTF-8, whatever their size. */
 import { type FileHandle, open } from 'node:fs/promises'
-import { FileFormatError, refuseUnknownOptions } from '../errors.ts'
+import { DataError, refuseUnknownOptions } from '../errors.ts'
 import type { Vocabulary } from './vocabulary.ts'
 
 const blockBytes = 1 << 16
@@ -11,23 +11,20 @@ export interface Span {
   end: number
 }
 
-/** @throws {FileFormatError} if it cannot be opened */
+/** @throws {DataError} if it cannot be opened */
 export async function openText(path: string): Promise<FileHandle> {
   try {
     return await open(path)
   } catch (cause) {
-    throw new FileFormatError(`${path}: cannot be read: ${(cause as Error).message}`, {
-      code: 'Unreadable',
-      path,
-      cause,
-    })
+    const got = (cause as Error).message
+    throw new DataError({ file: path, expected: 'a text file that can be read', got, cause })
   }
 }
 
 /**
  * The text of a part of a file, a block at a time, each ending where `lastCut` says.
  *
- * @throws {FileFormatError} if it is not UTF-8, naming the byte, or ends before the part does
+ * @throws {DataError} if it is not UTF-8, naming the byte, or ends before the part does
  */
 export async function* blocksOf(
   file: FileHandle,
@@ -41,12 +38,7 @@ export async function* blocksOf(
   let restStart = start
   for (let at = start; at < end; ) {
     const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, end - at), at)
-    if (bytesRead === 0) {
-      throw new FileFormatError(
-        `${path}: expected ${end} bytes, got ${at}: the file was cut off while it was read; bring the whole file`,
-        { code: 'Truncated', path },
-      )
-    }
+    if (bytesRead === 0) throw cutOff(path, { expected: end, got: at })
     const bytes = buffer.subarray(0, bytesRead)
     let text: string
     try {
@@ -66,21 +58,27 @@ export async function* blocksOf(
   }
 }
 
-function notUtf8(path: string, bytes: Buffer, at: number, cause: unknown): FileFormatError {
-  const lenient = new TextDecoder('utf-8').decode(bytes)
-  const position = Math.max(
-    at,
-    at + Buffer.byteLength(lenient.slice(0, Math.max(lenient.indexOf('\ufffd'), 0))),
-  )
-  const byte = bytes[position - at]
-  return new FileFormatError(
-    `${path}: expected text in UTF-8, got the byte 0x${byte.toString(16).toUpperCase().padStart(2, '0')} near ` +
-      `byte ${position}; convert the file, from Latin-1 for instance: iconv -f latin1 -t utf-8`,
-    { code: 'InvalidEncoding', path, cause },
-  )
+/** @internal For a file that has become shorter since it was looked at. */
+export function cutOff(file: string, { expected, got }: { expected: number; got: number }): DataError {
+  const fix = 'the file was cut off since it was opened: bring the whole file'
+  return new DataError({ file, expected: `${expected} bytes or more`, got: String(got), fix })
 }
 
-/** What `read` gives for a block; its errors name the file and the byte where the block begins. */
+function notUtf8(file: string, bytes: Buffer, at: number, cause: unknown): DataError {
+  const lenient = new TextDecoder('utf-8').decode(bytes)
+  const offset = Buffer.byteLength(lenient.slice(0, Math.max(lenient.indexOf('\ufffd'), 0)))
+  const byte = bytes[offset].toString(16).toUpperCase().padStart(2, '0')
+  return new DataError({
+    file,
+    place: `byte ${at + offset}`,
+    expected: 'text in UTF-8',
+    got: `0x${byte}`,
+    fix: 'convert the file, from Latin-1 for instance: iconv -f latin1 -t utf-8',
+    cause,
+  })
+}
+
+/** The tokens of a block; the error for one that is not in the vocabulary names the file and the byte where the block begins. */
 export function encodeBlock(
   path: string,
   vocabulary: Vocabulary,
@@ -90,7 +88,14 @@ export function encodeBlock(
     return vocabulary.encode(text)
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause
-    throw new RangeError(`${path}: in the text from byte ${start} on: ${cause.message}`, { cause })
+    const place = `in the text from byte ${start} on`
+    throw new DataError({
+      file: path,
+      place,
+      expected: 'tokens of the vocabulary',
+      got: cause.message,
+      cause,
+    })
   }
 }
 
@@ -128,7 +133,7 @@ function isSpace(byte: number): boolean {
  * The lines of a text file, one at a time: for vocabularies of files that need not fit in memory.
  *
  * @param options.keepEnds whether a line has its line feed, which a vocabulary of characters needs; default false
- * @throws {FileFormatError} while iterating, if the file cannot be read or is not UTF-8
+ * @throws {DataError} while iterating, if the file cannot be read or is not UTF-8
  */
 export async function* textLines(path: string, options: { keepEnds?: boolean } = {}): AsyncGenerator<string> {
   refuseUnknownOptions('textLines', options, ['keepEnds'])

@@ -1,6 +1,6 @@
 /** Corpora: running text in a file of any size, as batches whose rows go on from batch to batch. */
 import type { FileHandle } from 'node:fs/promises'
-import { describe, refuseUnknownOptions, requireInteger } from '../errors.ts'
+import { DataError, describe, refuseUnknownOptions, requireInteger } from '../errors.ts'
 import { Tensor } from '../tensor.ts'
 import type { BatchSource, EpochStart } from '../training/batching.ts'
 import type { Batch } from '../training/dataset.ts'
@@ -83,8 +83,8 @@ export class Corpus implements BatchSource {
  * Opens a text file as a corpus. The file is read once to count its tokens, so that what is wrong with it is known before
  * training starts; after that an epoch at a time, in blocks: it need not fit in memory.
  *
- * @throws {FileFormatError} if the file cannot be read or is not UTF-8
- * @throws {RangeError} for a token that is not in the vocabulary, and for a text too short for so many rows
+ * @throws {DataError} if the file cannot be read, is not UTF-8, has a token that is not in the vocabulary, or too little text for
+ *   so many rows
  */
 export async function openCorpus(path: string, options: CorpusOptions): Promise<Corpus> {
   const place = 'openCorpus'
@@ -121,10 +121,13 @@ export async function openCorpus(path: string, options: CorpusOptions): Promise<
         own += block.length
       }
       if (own < 2) {
-        throw new RangeError(
-          `${place}: ${path}: expected 2 tokens or more in each of ${batchSize} rows, got ${own} in row ${b}, ` +
-            `bytes ${span.start} to ${span.end}; bring more text or lower batchSize`,
-        )
+        throw new DataError({
+          file: path,
+          place: `bytes ${span.start} to ${span.end}, row ${b} of ${batchSize}`,
+          expected: '2 tokens or more',
+          got: String(own),
+          fix: 'bring more text or lower batchSize',
+        })
       }
       tokens += own
       rows.push({ ...span, targets: own - (b === batchSize - 1 ? 1 : 0) })

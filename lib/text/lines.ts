@@ -1,9 +1,17 @@
 /** Texts a line each, in a file of any size, as a data set that can be shuffled. */
 import { closeSync, openSync, readSync } from 'node:fs'
-import { FileFormatError, refuseUnknownOptions, requireInteger } from '../errors.ts'
+import { DataError, refuseUnknownOptions, requireInteger } from '../errors.ts'
 import { Tensor } from '../tensor.ts'
 import type { Batch, DataSet } from '../training/dataset.ts'
-import { afterLastLine, blocksOf, encodeBlock, linesWithEnds, openText, withoutEnd } from './blocks.ts'
+import {
+  afterLastLine,
+  blocksOf,
+  cutOff,
+  encodeBlock,
+  linesWithEnds,
+  openText,
+  withoutEnd,
+} from './blocks.ts'
 import type { Vocabulary } from './vocabulary.ts'
 
 export interface LineDataSetOptions {
@@ -72,12 +80,7 @@ export class LineDataSet implements DataSet {
     let read = 0
     while (read < bytes.length) {
       const more = readSync(this.#file, bytes, read, bytes.length - read, start + read)
-      if (more === 0) {
-        throw new FileFormatError(
-          `${this.#path}: expected ${end} bytes or more, got ${start + read}: the file was cut off after it was opened`,
-          { code: 'Truncated', path: this.#path },
-        )
-      }
+      if (more === 0) throw cutOff(this.#path, { expected: end, got: start + read })
       read += more
     }
     return bytes.toString('utf8')
@@ -88,9 +91,8 @@ export class LineDataSet implements DataSet {
  * Opens a text file as a data set of its lines. The file is read once, to find the lines and count their tokens, so that what is
  * wrong with it is known before training starts.
  *
- * @throws {FileFormatError} if the file cannot be read or is not UTF-8
- * @throws {RangeError} for a token that is not in the vocabulary, for a vocabulary without start or end token, and if no line
- *   has text
+ * @throws {DataError} if the file cannot be read, is not UTF-8, has a token that is not in the vocabulary, or no line with text
+ * @throws {RangeError} for a vocabulary without start or end token
  */
 export async function openLines(path: string, options: LineDataSetOptions): Promise<LineDataSet> {
   refuseUnknownOptions('openLines', options, ['vocabulary', 'maximumLength'])
@@ -121,9 +123,8 @@ export async function openLines(path: string, options: LineDataSetOptions): Prom
     await file.close()
   }
   if (places.lengths.length === 0) {
-    throw new RangeError(
-      `openLines: ${path}: expected a line with text in it, got none; bring the file that has them`,
-    )
+    const fix = 'bring the file that has them'
+    throw new DataError({ file: path, expected: 'a line with text in it', got: 'none', fix })
   }
   return new LineDataSet(path, vocabulary, places)
 }
