@@ -130,7 +130,7 @@ export {
 export { type AttentionOptions, attention, causalMask } from './operations/attention.ts'
 export { type BatchNormInputs, batchNorm } from './operations/batch-norm.ts'
 export { type CtcLossOptions, ctcLoss } from './operations/ctc.ts'
-export { dropout } from './operations/dropout.ts'
+export { dropout, dropSymbols } from './operations/dropout.ts'
 export { embedding } from './operations/embedding.ts'
 export {
   averagePool2d,
@@ -216,8 +216,7 @@ export {
   tensor,
   zeros,
 } from './tensor.ts'
-
-export { batches, type Data, type EpochStart } from './training/batching.ts'
+export { type BatchSource, batches, type Data, type EpochStart } from './training/batching.ts'
 export { type Bleu, corpusBleu } from './training/bleu.ts'
 export { type ClassOptions, f1, precision, recall } from './training/classification.ts'
 export { clipByNorm, clipByValue, gradientNorm } from './training/clipping.ts'
@@ -250,6 +249,7 @@ export {
   mae,
   metric,
   mse,
+  perplexity,
   rmse,
   within,
 } from './training/metrics.ts'
