@@ -80,6 +80,7 @@ export {
   GlobalMaxPool1d,
   MaxPool1d,
 } from './layers/pooling.ts'
+export { RNN, type RNNForwardOptions, type RNNOptions, type RNNState } from './layers/rnn.ts'
 export { Sequential } from './layers/sequential.ts'
 export { detachState, type LSTMState } from './layers/state.ts'
 export {
@@ -145,6 +146,7 @@ export {
   tanh,
 } from './operations/pointwise.ts'
 export { mean, sum } from './operations/reductions.ts'
+export { type RnnCall, type RnnWeights, rnn } from './operations/rnn.ts'
 export {
   broadcastTo,
   concat,

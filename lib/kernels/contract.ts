@@ -16,6 +16,7 @@
  */
 
 import type { CompiledPlan, PlanStep, RunPlan, RunPlanAsync } from './contract-plan.ts'
+import type { RnnBackward, RnnForward } from './contract-rnn.ts'
 import type { Conv1dBackward, Conv1dForward, Pool, Pool1dBackward, Pool1dForward } from './windows.ts'
 
 export type * from './contract-plan.ts'
@@ -59,6 +60,8 @@ export interface Kernels {
   lstmPack(pass: LstmPass, call: LstmPack): FloatArray | undefined
   lstmForward(directions: readonly LstmForward[]): void
   lstmBackward(directions: readonly LstmBackward[]): void
+  rnnForward(call: RnnForward): void
+  rnnBackward(call: RnnBackward): void
   compilePlan(steps: readonly PlanStep[]): CompiledPlan
   runPlan(call: RunPlan): void
   /** Returns a number for `cancelPlan`. @throws {TypeError} what `runPlan` would throw for arguments that do not fit */

@@ -19,6 +19,7 @@ import {
   GlobalMaxPool1d,
   MaxPool1d,
 } from './pooling.ts'
+import { RNN, type RNNOptions } from './rnn.ts'
 import { Sequential } from './sequential.ts'
 import {
   Flatten,
@@ -50,6 +51,7 @@ const builders: Record<string, (options: object) => Layer> = {
   Masking: (options) => new Masking(options as MaskingOptions),
   MaxPool1d: (options) => new MaxPool1d(options as Pool1dOptions),
   Reverse: (options) => new Reverse(options as ReverseOptions),
+  RNN: (options) => new RNN(options as RNNOptions),
   Sequential: (options) => {
     const { layers } = options as { layers: readonly LayerConfig[] }
     if (!Array.isArray(layers))
