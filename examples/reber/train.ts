@@ -1,6 +1,7 @@
 /** Trains a network to predict the next symbol of embedded Reber strings, and counts the strings it masters. */
 import {
-  adam,
+  adamW,
+  cosine,
   crossEntropy,
   type DataSet,
   dataSet,
@@ -14,15 +15,15 @@ import {
 import type { RecipeContext } from '../support/recipe.ts'
 import { type ReberString, reberStrings, symbols } from './grammar.ts'
 
-const hiddenSize = 12
-const epochs = 400
+const hiddenSize = 24
+const epochs = 150
+const batchSize = 16
 
 export interface Run {
   seed: number
-  /** Epochs until every symbol of the training strings was predicted, or all of them. */
-  epochs: number
   /** Strings with a symbol predicted wrongly, of each set. */
   wrong: { training: number; test: number }
+  /** Cross-entropy of each epoch. */
   losses: number[]
 }
 
@@ -32,27 +33,33 @@ export async function learnGrammar(seed: number, { quick, signal, log }: RecipeC
   const training = reberStrings(size, random)
   const test = reberStrings(size, random, training)
   const model = new Sequential([
-    new LSTM({ inputSize: symbols.length, hiddenSize, seed }),
+    // Forget gates that remember for some 30 steps carry the second symbol through a string; without the dropout one seed
+    // in five gets a rare string wrong.
+    new LSTM({
+      inputSize: symbols.length,
+      hiddenSize,
+      initialisation: 'chrono',
+      chronoLength: 30,
+      recurrentDropout: 0.1,
+      seed,
+    }),
     new Linear({ inputSize: hiddenSize, outputSize: symbols.length, seed: seed + 1 }),
   ])
   const run = fit(model, predictionsOf(training), {
     loss: crossEntropy,
-    optimizer: adam({ learningRate: 0.02 }),
+    optimizer: adamW({ learningRate: 0.02, weightDecay: 0.1 }),
+    schedule: cosine({ length: (epochs * size) / batchSize }),
     clipNorm: 1,
-    batchSize: 16,
+    batchSize,
     epochs,
     seed,
     signal,
   })
   const losses: number[] = []
-  // Training ends by what the training strings show; the test strings have no part in it.
-  for await (const epoch of run) {
-    losses.push(epoch.loss)
-    if (countWrong(model, training) === 0) break
-  }
+  for await (const { loss } of run) losses.push(loss)
   const wrong = { training: countWrong(model, training), test: countWrong(model, test) }
-  log(`seed ${seed}: wrong strings ${wrong.training} + ${wrong.test} after ${losses.length} epochs`)
-  return { seed, epochs: losses.length, wrong, losses }
+  log(`seed ${seed}: loss ${losses.at(-1)!.toFixed(4)}, wrong strings ${wrong.training} + ${wrong.test}`)
+  return { seed, wrong, losses }
 }
 
 /** x: each symbol but the last, one-hot; y: the symbol after it. */
