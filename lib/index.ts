@@ -1,5 +1,6 @@
 /** The public door: exports only. Everything else is internal and may change. */
 
+export { type EditDistance, editDistance } from './edit-distance.ts'
 export {
   BackendError,
   ClosedError,
@@ -27,6 +28,12 @@ export {
   type BatcherOptions,
   type BatcherStatistics,
 } from './inference/batcher.ts'
+export {
+  type CtcBeamSearchOptions,
+  type CtcHypothesis,
+  ctcBeamSearch,
+} from './inference/ctc-beam-search.ts'
+export { type CtcDecodeOptions, ctcGreedyDecode } from './inference/ctc-decoding.ts'
 export { type GenerateOptions, type Generation, generate } from './inference/generate.ts'
 export type { SamplingOptions } from './inference/generation/sampling.ts'
 export type { GeneratedSequence, Stopped } from './inference/generation/search.ts'
@@ -54,9 +61,16 @@ export {
 } from './kernels/index.ts'
 export type { Padding } from './kernels/windows.ts'
 export { Activation, type ActivationKind, type ActivationNumbers, activation } from './layers/activation.ts'
+export {
+  Attention,
+  type AttentionLayerOptions,
+  type AttentionScore,
+  type Memory,
+} from './layers/attention.ts'
 export { Conv1d, type Conv1dLayerOptions } from './layers/convolution.ts'
 export { Dropout, type DropoutOptions } from './layers/dropout.ts'
 export { Embedding, type EmbeddingOptions } from './layers/embedding.ts'
+export { EncoderDecoder, type EncoderDecoderOptions } from './layers/encoder-decoder.ts'
 export { LastStep, lastStep } from './layers/last-step.ts'
 export {
   type ForwardOptions,
@@ -72,6 +86,7 @@ export { Linear, type LinearOptions } from './layers/linear.ts'
 export { LSTM, type LSTMForwardOptions, type LSTMOptions } from './layers/lstm.ts'
 export { LSTMCell } from './layers/lstm-cell.ts'
 export type { LSTMCellOptions } from './layers/lstm-parameters.ts'
+export { MultiHeadAttention, type MultiHeadAttentionOptions } from './layers/multi-head-attention.ts'
 export { LayerNorm, type LayerNormOptions } from './layers/normalization.ts'
 export {
   AveragePool1d,
@@ -103,6 +118,8 @@ export {
   silu,
   softsign,
 } from './operations/activations.ts'
+export { type AttentionOptions, attention, causalMask } from './operations/attention.ts'
+export { type CtcLossOptions, ctcLoss } from './operations/ctc.ts'
 export { dropout } from './operations/dropout.ts'
 export { embedding } from './operations/embedding.ts'
 export { linear, matmul } from './operations/linear.ts'
@@ -112,6 +129,7 @@ export {
   gaussianNegativeLogLikelihood,
   huber,
   type Loss,
+  type LossContext,
   type LossOptions,
   maskOf,
   meanAbsoluteError,
@@ -191,6 +209,12 @@ export {
 } from './training/dataset.ts'
 export type { EarlyStoppingOptions } from './training/early-stopping.ts'
 export type { BatchProgress, Epoch } from './training/epoch.ts'
+export {
+  characterErrorRate,
+  type ErrorRate,
+  labelErrorRate,
+  wordErrorRate,
+} from './training/error-rates.ts'
 export { type EvaluateOptions, type Evaluation, evaluate } from './training/evaluate.ts'
 export { fit } from './training/fit.ts'
 export { type Fold, type FoldOptions, kFold, subset } from './training/folds.ts'
@@ -217,6 +241,7 @@ export {
   sgd,
 } from './training/optimizers.ts'
 export type { FitOptions } from './training/options.ts'
+export { type ParallelTextSource, parallelText } from './training/parallel-text.ts'
 export {
   cosine,
   type Position,

@@ -36,6 +36,33 @@ struct GemmArgs {
   bool transpose_a, transpose_b, accumulate;
 };
 
+// `batch` products, whose matrices stand one behind the other.
+struct BatchedGemmArgs : GemmArgs {
+  int batch;
+};
+
+// Attention of B rows of T queries over memories of S keys, in N heads: lib/kernels/contract-attention.ts.
+struct AttentionArgs {
+  int B, T, S, N, D, E;
+  float scale;
+  const float* q;
+  const float* k;
+  const float* v;
+  const float* vector;           // null: dot products
+  const std::uint8_t* key_mask;  // may be null
+  const std::uint8_t* mask;      // may be null
+  const std::int32_t* rows;      // null: row b asks memory b
+  float* y;
+  float* weights;
+  // Backward only, whose weights are read; any may be null.
+  const float* dy;
+  const float* dweights;
+  float* dq;
+  float* dk;
+  float* dv;
+  float* dvector;
+};
+
 struct LinearArgs {
   int N, I, O;
   const float* x;
@@ -91,6 +118,17 @@ struct CrossEntropyArgs {
   std::int32_t ignore_index;
   float* dlogits;      // may be null
   double sum, weight;  // results
+};
+
+struct CtcArgs {
+  int B, T, C, S;
+  const float* logits;
+  const std::int32_t* targets;  // [B, S]
+  const std::int32_t* input_lengths;
+  const std::int32_t* target_lengths;
+  std::int32_t blank;
+  float* losses;   // [B]
+  float* dlogits;  // may be null
 };
 
 // Window s reads the steps s·stride - before + k·dilation for k < size; those outside [0, T) are padding.
@@ -340,6 +378,9 @@ struct Kernels {
   const char* name;
   int width;  // floats in a vector
   void (*gemm)(const Context&, const GemmArgs&);
+  void (*batched_gemm)(const Context&, const BatchedGemmArgs&);
+  void (*attention_forward)(const Context&, const AttentionArgs&);
+  void (*attention_backward)(const Context&, const AttentionArgs&);
   void (*linear_forward)(const Context&, const LinearArgs&);
   void (*linear_backward)(const Context&, const LinearArgs&);
   std::size_t (*linear_packed_length)(int I, int O);
@@ -351,6 +392,7 @@ struct Kernels {
   void (*softmax_forward)(const Context&, const SoftmaxArgs&);
   void (*softmax_backward)(const Context&, const SoftmaxArgs&);
   void (*softmax_cross_entropy)(const Context&, CrossEntropyArgs&);
+  void (*ctc_loss)(const Context&, const CtcArgs&);
   std::size_t (*conv1d_packed_length)(const Conv1dShape&);
   void (*conv1d_pack)(const Context&, const Conv1dShape&, const float* weight, float* packed);
   void (*conv1d_forward)(const Context&, const Conv1dArgs&);

@@ -26,7 +26,7 @@ const normals = new Float32Array(500_000)
 const random = new Random(11)
 for (let i = 0; i < normals.length; i++) normals[i] = random.normal()
 
-function kernelCase(
+export function kernelCase(
   name: string,
   roundings: (size: Size) => number,
   run: (size: Size, take: Take, kernels: Kernels) => Result,
@@ -95,7 +95,7 @@ const pools: PoolCase[] = [
 ]
 
 /** What a sum of K float32 terms may lose in the norm: 4·ceil(log2 K) units of 2⁻²³. */
-const sumOf = (K: number) => 8 * Math.max(1, Math.ceil(Math.log2(K)))
+export const sumOf = (K: number) => 8 * Math.max(1, Math.ceil(Math.log2(K)))
 
 const positive = (value: number) => value * value + 0.01
 const away = (value: number) => value + Math.sign(value) * 0.1
@@ -324,6 +324,36 @@ export const kernelCases: KernelCase[] = [
         const evaluated = kernels.softmaxCrossEntropy(call)
         const sums = [trained.sum, trained.weight, evaluated.sum, evaluated.weight]
         return { dlogits, sums: Float64Array.from(sums) }
+      },
+    ),
+  ),
+  ...[false, true].map((learns) =>
+    kernelCase(
+      `ctcLoss ${learns ? 'with' : 'without'} gradients`,
+      // As softmax: the lattice is in double on both sides. A loss sums the roundings of its steps.
+      (size) => 16 + sumOf(Math.max(...channelsOf(size))),
+      (size, take, kernels) => {
+        const [T, labels, classes] = size === 'large' ? [60, 17, 33] : channelsOf(size)
+        const [B, C, S] = [size === 'large' ? 64 : 5, classes + 1, Math.min(labels, 40)]
+        const logits = take(B * T * C, (value) => 3 * value)
+        const call = {
+          ...{ B, T, C, S, logits, blank: size === 'large' ? C - 1 : 0 },
+          targets: Int32Array.from(
+            { length: B * S },
+            (_, n) => ((n * n) % (C - 1)) + (size === 'large' ? 0 : 1),
+          ),
+          inputLengths: Int32Array.from({ length: B }, (_, b) => Math.max(T - b, 0)),
+          targetLengths: Int32Array.from({ length: B }, (_, b) => Math.min(b, S, T >> 1)),
+        }
+        const [losses, dlogits] = [take(B), take(B * T * C)]
+        kernels.ctcLoss(learns ? { ...call, losses, dlogits } : { ...call, losses })
+        // No path leads to a target that repeats too often: infinity is compared beside, not within, the norm.
+        const impossible = losses.map((loss) => Number(loss === Number.POSITIVE_INFINITY))
+        return {
+          losses: losses.map((loss) => (loss === Number.POSITIVE_INFINITY ? 0 : loss)),
+          impossible,
+          ...(learns && { dlogits }),
+        }
       },
     ),
   ),

@@ -4,7 +4,9 @@
  * intermediate results are doubles: float32 rounds only what is stored. Not tuned.
  */
 import type { Kernels } from '../contract.ts'
+import { attentionBackward, attentionForward, batchedGemm } from './attention.ts'
 import { conv1dBackward, conv1dForward } from './convolution.ts'
+import { ctcLoss } from './ctc.ts'
 import { embeddingBackward, embeddingForward } from './embedding.ts'
 import { gemm } from './gemm.ts'
 import { linearBackward, linearForward } from './linear.ts'
@@ -36,6 +38,10 @@ export const referenceKernels: Kernels = {
   name: 'reference',
   layout: 'none',
   gemm,
+  batchedGemm,
+  attentionForward,
+  attentionBackward,
+  linearPack: () => undefined,
   linearForward,
   linearBackward,
   embeddingForward,
@@ -45,6 +51,7 @@ export const referenceKernels: Kernels = {
   softmaxForward,
   softmaxBackward,
   softmaxCrossEntropy,
+  ctcLoss,
   conv1dForward,
   conv1dBackward,
   pool1dForward,
