@@ -67,7 +67,7 @@ const floors: readonly RegExp[] = [
   /^lib\/operations\//,
   /^lib\/tape\.ts$/,
   /^lib\/kernels\/index\.ts$/,
-  /^lib\/kernels\/(contract|contract-[a-z]+|masked-steps|windows|native|native-plan|plan-widths)\.ts$|^lib\/kernels\/reference\//,
+  /^lib\/kernels\//,
   /^lib\/(tensor|buffers)\.ts$/,
   /^lib\/(random|errors|edit-distance)\.ts$/,
 ]

@@ -1,6 +1,6 @@
 /** Trains a forecaster on a series: splits, scales, cuts windows, fits the quantiles, and evaluates on what it held out. */
 import type { FloatArray } from '../kernels/contract.ts'
-import { parametersOf } from '../layers/layer.ts'
+import { parametersOf, tensorsOf } from '../layers/layer.ts'
 import { quantileLoss } from '../operations/losses.ts'
 import { reshape } from '../operations/shape.ts'
 import type { Tensor } from '../tensor.ts'
@@ -144,13 +144,13 @@ export async function trainForecaster(series: Series, options: TrainOptions): Pr
     for await (const epoch of run) {
       history.push(epoch)
       if (epoch.improved)
-        for (const [name, { array }] of parametersOf(model)) best.set(name, array.slice() as FloatArray)
+        for (const [name, { array }] of tensorsOf(model)) best.set(name, array.slice() as FloatArray)
       options.onEpoch?.(epoch)
     }
   } catch (error) {
     if (!signal?.aborted || history.length === 0) throw error
     // `fit` leaves the parameters of the last update; what is kept is the best epoch, as after a whole run.
-    for (const [name, parameter] of parametersOf(model)) parameter.write(best.get(name)!)
+    for (const [name, parameter] of tensorsOf(model)) parameter.write(best.get(name)!)
   }
   const seconds = (performance.now() - start) / 1000
 
