@@ -91,6 +91,13 @@ export {
   silu,
   softsign,
 } from './operations/activations.ts'
+export type { Distribution, DistributionHead } from './operations/distributions/distribution.ts'
+export { gaussian } from './operations/distributions/gaussian.ts'
+export {
+  negativeBinomial,
+  negativeBinomialNegativeLogLikelihood,
+} from './operations/distributions/negative-binomial.ts'
+export { studentT, studentTNegativeLogLikelihood } from './operations/distributions/student-t.ts'
 export { dropout } from './operations/dropout.ts'
 export { embedding } from './operations/embedding.ts'
 export { linear, matmul } from './operations/linear.ts'
