@@ -94,6 +94,7 @@ export {
 export type { Distribution, DistributionHead } from './operations/distributions/distribution.ts'
 export { gaussian } from './operations/distributions/gaussian.ts'
 export {
+  type CountHead,
   negativeBinomial,
   negativeBinomialNegativeLogLikelihood,
 } from './operations/distributions/negative-binomial.ts'

@@ -164,6 +164,25 @@ describe.each(names)('%s', (name) => {
   })
 })
 
+describe('the scale of counts', () => {
+  it('multiplies the mean, divides the dispersion by its root, and is in the gradients', () => {
+    const scale = randomTensor([3], { seed: 6, low: 0.5, high: 30 }).detach()
+    const prediction = randomTensor([3, 2], { seed: 7 })
+    const target = new Tensor([3], Float64Array.of(0, 3, 20))
+    expectGradients({ prediction }, (inputs) => negativeBinomial.loss(inputs.prediction, target, { scale }))
+    const expected = [0, 1, 2].map((n) => {
+      const scaled = negativeBinomial.from(prediction.data, 2 * n, scale.data[n])
+      const plain = negativeBinomial.from(prediction.data, 2 * n)
+      expectNear(scaled.mean, scale.data[n] * plain.mean, 1e-14)
+      const dispersion = (each: typeof plain) => (each.variance - each.mean) / each.mean ** 2
+      expectNear(dispersion(scaled), dispersion(plain) / Math.sqrt(scale.data[n]), 1e-13)
+      return -scaled.logDensity(target.data[n])
+    })
+    const sum = negativeBinomial.loss(prediction, target, { scale, reduction: 'sum' })
+    expectNear(sum.item(), expected[0] + expected[1] + expected[2], 1e-13)
+  })
+})
+
 describe('samples of', () => {
   const n = 40_000
   const momentsOf = (draw: () => number) => {

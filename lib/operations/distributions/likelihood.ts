@@ -4,13 +4,13 @@ import { kernelsFor } from '../../kernels/index.ts'
 import { needsGradient, outputBuffer, recordOne } from '../../tape.ts'
 import type { Tensor } from '../../tensor.ts'
 import { floats, requireShape } from '../common.ts'
-import { checkOptions, type LossOptions, reduceValues } from '../loss-reduction.ts'
+import { type LossOptions, reduceValues } from '../loss-reduction.ts'
 
 /**
  * -ln p of one target. Writes the slopes of it, with respect to each of the row's numbers, then to the target, into
- * `slopes`; everything in double precision.
+ * `slopes`; everything in double precision. `scale` is 1 where none is given.
  */
-export type Likelihood = (row: Float64Array, target: number, slopes: Float64Array) => number
+export type Likelihood = (row: Float64Array, target: number, slopes: Float64Array, scale: number) => number
 
 /**
  * The reduced -ln p over all targets: prediction [..., size], target [...].
@@ -21,11 +21,12 @@ export type Likelihood = (row: Float64Array, target: number, slopes: Float64Arra
 export function likelihoodLoss(
   place: string,
   { prediction, target, options }: { prediction: Tensor; target: Tensor; options: LossOptions },
-  { size, likelihood }: { size: number; likelihood: Likelihood },
+  { size, likelihood, scale: given }: { size: number; likelihood: Likelihood; scale?: Tensor },
 ): Tensor {
-  checkOptions(place, options)
   requireShape(place, 'prediction', prediction, [...target.shape, size])
+  if (given) requireShape(place, 'scale', given, target.shape)
   const [p, t] = floats(place, prediction, target)
+  const scales = given && floats(place, given, target)[0]
   const kernels = kernelsFor(p)
   const N = t.length
   const isNeeded = needsGradient([prediction, target])
@@ -36,7 +37,7 @@ export function likelihoodLoss(
   const slopes = new Float64Array(size + 1)
   for (let n = 0; n < N; n++) {
     for (let k = 0; k < size; k++) row[k] = p[n * size + k]
-    value[n] = likelihood(row, t[n], slopes)
+    value[n] = likelihood(row, t[n], slopes, scales ? scales[n] : 1)
     if (!slope || !targetSlope) continue
     for (let k = 0; k < size; k++) slope[n * size + k] = slopes[k]
     targetSlope[n] = slopes[size]

@@ -1,6 +1,6 @@
 /** Student's t distribution as a loss and a head, for values with outliers. */
 import type { Tensor } from '../../tensor.ts'
-import type { LossOptions } from '../loss-reduction.ts'
+import { checkOptions, type LossOptions } from '../loss-reduction.ts'
 import {
   type Distribution,
   type DistributionHead,
@@ -29,11 +29,9 @@ export function studentTNegativeLogLikelihood(
   target: Tensor,
   options: LossOptions = {},
 ): Tensor {
-  return likelihoodLoss(
-    'studentTNegativeLogLikelihood',
-    { prediction, target, options },
-    { size: 3, likelihood },
-  )
+  const place = 'studentTNegativeLogLikelihood'
+  checkOptions(place, options)
+  return likelihoodLoss(place, { prediction, target, options }, { size: 3, likelihood })
 }
 
 const likelihood: Likelihood = (row, target, slopes) => {
