@@ -10,6 +10,16 @@ export {
   QueueFullError,
   TimeoutError,
 } from './errors.ts'
+export {
+  type Explanation,
+  gradientTimesInput,
+  type IntegratedGradients,
+  type IntegratedGradientsOptions,
+  integratedGradients,
+} from './explanation/gradients.ts'
+export { type Occlusion, type OcclusionOptions, occlusion } from './explanation/occlusion.ts'
+export type { ExplanationTarget } from './explanation/score.ts'
+export type { BaselineOptions, ExplanationOptions } from './explanation/subject.ts'
 export { load, readMetadata, save } from './formats/checkpoint.ts'
 export {
   Batcher,
@@ -188,6 +198,7 @@ export type { EarlyStoppingOptions } from './training/early-stopping.ts'
 export type { BatchProgress, Epoch } from './training/epoch.ts'
 export { type EvaluateOptions, type Evaluation, evaluate } from './training/evaluate.ts'
 export { fit } from './training/fit.ts'
+export { type Fold, type FoldOptions, kFold, subset } from './training/folds.ts'
 export {
   accuracy,
   binaryAccuracy,

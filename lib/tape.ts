@@ -5,7 +5,7 @@
  */
 import { giveBuffer, takeBuffer, takeZeros } from './buffers.ts'
 import type { FloatArray } from './kernels/contract.ts'
-import { sizeOf, Tensor } from './tensor.ts'
+import { Parameter, sizeOf, Tensor } from './tensor.ts'
 
 /** The accumulator for an input's gradient, or undefined where none is needed. */
 export type GradientOf = (input: Tensor) => FloatArray | undefined
@@ -28,12 +28,17 @@ export interface Node {
 export type Backward = (gradients: readonly (FloatArray | undefined)[], gradientOf: GradientOf) => void
 
 let recording = true
+let parametersAreConstant = false
 let scope: Tensor[] | undefined
 let clock = 0
 
 /** Whether an operation on these inputs will be recorded: whether it needs to keep anything for the backward pass. */
 export function needsGradient(inputs: readonly (Tensor | undefined)[]): boolean {
-  return recording && inputs.some((input) => input?.requiresGrad)
+  return recording && inputs.some((input) => input !== undefined && isDifferentiable(input))
+}
+
+function isDifferentiable(input: Tensor): boolean {
+  return input.requiresGrad && !(parametersAreConstant && input instanceof Parameter)
 }
 
 /** Runs `body` without recording: nothing inside can be differentiated, and nothing is kept for it. */
@@ -44,6 +49,21 @@ export function noGrad<T>(body: () => T): T {
     return body()
   } finally {
     recording = outer
+  }
+}
+
+/**
+ * Runs `body` with parameters as constants, recording even inside `noGrad`: a `backward` in it reaches only tensors made
+ * by hand, costs no gradient of a weight, and leaves the `grad` of every parameter as it was.
+ */
+export function differentiateInputs<T>(body: () => T): T {
+  const outer = { recording, parametersAreConstant }
+  recording = true
+  parametersAreConstant = true
+  try {
+    return body()
+  } finally {
+    ;({ recording, parametersAreConstant } = outer)
   }
 }
 
@@ -127,7 +147,7 @@ export function backward(loss: Tensor, gradient?: FloatArray): void {
   }
   const pending = new Map<Tensor, FloatArray>()
   const gradientOf: GradientOf = (input) => {
-    if (!input.requiresGrad) return undefined
+    if (!isDifferentiable(input)) return undefined
     if (!input.node) return input.accumulator()
     const like = input.array as FloatArray
     let sum = pending.get(input)

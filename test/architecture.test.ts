@@ -61,7 +61,7 @@ function textOf(node: ts.Expression): string {
 const floors: readonly RegExp[] = [
   /^lib\/(index\.ts|cli\/|serve\/)/,
   /^lib\/forecast\//,
-  /^lib\/(training|inference|formats)\//,
+  /^lib\/(training|inference|formats|explanation)\//,
   /^lib\/layers\//,
   /^lib\/operations\//,
   /^lib\/tape\.ts$/,

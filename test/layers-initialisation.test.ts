@@ -96,6 +96,16 @@ describe('initial values', () => {
     expect(Math.abs(spread(vectors) - 1)).toBeLessThan(0.04)
   })
 
+  it('of an Embedding have the deviation asked for', () => {
+    const options = { vocabularySize: 100, embeddingSize: 50, seed: 1, dataType: 'float64' } as const
+    const small = new Embedding({ ...options, deviation: 0.1 }).weight.data
+    for (const [i, value] of new Embedding(options).weight.data.entries())
+      expect(small[i]).toBeCloseTo(value / 10, 15)
+    expect(() => new Embedding({ ...options, deviation: -1 })).toThrow(
+      'Embedding: expected deviation in [0, Infinity], got -1',
+    )
+  })
+
   it('are fixed by the seed, or by the ambient stream without one', () => {
     const draw = (seed?: number) => [...new Linear({ inputSize: 3, outputSize: 2, seed }).weight.data]
     expect(draw(5)).toEqual(draw(5))

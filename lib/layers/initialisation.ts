@@ -53,11 +53,11 @@ export class Initialiser {
     return new Parameter(shape, array, false)
   }
 
-  /** N(0, 1) */
-  normal(shape: readonly number[]): Parameter {
+  /** N(0, deviation²) */
+  normal(shape: readonly number[], deviation = 1): Parameter {
     const array = this.#allocate(sizeOf(shape))
     if (!areValuesDrawn) return new Parameter(shape, array)
-    for (let i = 0; i < array.length; i++) array[i] = this.#random.normal()
+    for (let i = 0; i < array.length; i++) array[i] = this.#random.normal(0, deviation)
     return new Parameter(shape, array, false)
   }
 
