@@ -53,9 +53,16 @@ export {
 } from './kernels/index.ts'
 export type { Padding } from './kernels/windows.ts'
 export { Activation, type ActivationKind, type ActivationNumbers, activation } from './layers/activation.ts'
+export {
+  Attention,
+  type AttentionLayerOptions,
+  type AttentionScore,
+  type Memory,
+} from './layers/attention.ts'
 export { Conv1d, type Conv1dLayerOptions } from './layers/convolution.ts'
 export { Dropout, type DropoutOptions } from './layers/dropout.ts'
 export { Embedding, type EmbeddingOptions } from './layers/embedding.ts'
+export { EncoderDecoder, type EncoderDecoderOptions } from './layers/encoder-decoder.ts'
 export { LastStep, lastStep } from './layers/last-step.ts'
 export {
   type ForwardOptions,
@@ -71,6 +78,7 @@ export { Linear, type LinearOptions } from './layers/linear.ts'
 export { LSTM, type LSTMForwardOptions, type LSTMOptions } from './layers/lstm.ts'
 export { LSTMCell } from './layers/lstm-cell.ts'
 export type { LSTMCellOptions } from './layers/lstm-parameters.ts'
+export { MultiHeadAttention, type MultiHeadAttentionOptions } from './layers/multi-head-attention.ts'
 export { LayerNorm, type LayerNormOptions } from './layers/normalization.ts'
 export {
   AveragePool1d,
@@ -101,6 +109,7 @@ export {
   silu,
   softsign,
 } from './operations/activations.ts'
+export { type AttentionOptions, attention, causalMask } from './operations/attention.ts'
 export type { Distribution, DistributionHead } from './operations/distributions/distribution.ts'
 export { gaussian } from './operations/distributions/gaussian.ts'
 export {
@@ -222,6 +231,7 @@ export {
   sgd,
 } from './training/optimizers.ts'
 export type { FitOptions } from './training/options.ts'
+export { type ParallelTextSource, parallelText } from './training/parallel-text.ts'
 export {
   cosine,
   type Position,

@@ -36,6 +36,33 @@ struct GemmArgs {
   bool transpose_a, transpose_b, accumulate;
 };
 
+// `batch` products, whose matrices stand one behind the other.
+struct BatchedGemmArgs : GemmArgs {
+  int batch;
+};
+
+// Attention of B rows of T queries over memories of S keys, in N heads: lib/kernels/contract-attention.ts.
+struct AttentionArgs {
+  int B, T, S, N, D, E;
+  float scale;
+  const float* q;
+  const float* k;
+  const float* v;
+  const float* vector;           // null: dot products
+  const std::uint8_t* key_mask;  // may be null
+  const std::uint8_t* mask;      // may be null
+  const std::int32_t* rows;      // null: row b asks memory b
+  float* y;
+  float* weights;
+  // Backward only, whose weights are read; any may be null.
+  const float* dy;
+  const float* dweights;
+  float* dq;
+  float* dk;
+  float* dv;
+  float* dvector;
+};
+
 struct LinearArgs {
   int N, I, O;
   const float* x;
@@ -317,6 +344,9 @@ struct Kernels {
   const char* name;
   int width;  // floats in a vector
   void (*gemm)(const Context&, const GemmArgs&);
+  void (*batched_gemm)(const Context&, const BatchedGemmArgs&);
+  void (*attention_forward)(const Context&, const AttentionArgs&);
+  void (*attention_backward)(const Context&, const AttentionArgs&);
   void (*linear_forward)(const Context&, const LinearArgs&);
   void (*linear_backward)(const Context&, const LinearArgs&);
   std::size_t (*linear_packed_length)(int I, int O);

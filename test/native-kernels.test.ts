@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Binary, FloatArray, Kernels, Reduction } from '../lib/kernels/contract.ts'
 import { backend, kernelsFor, setThreads, useBackend } from '../lib/kernels/index.ts'
 import { referenceKernels } from '../lib/kernels/reference/index.ts'
+import { attentionCases } from './support/attention-cases.ts'
 import {
   type KernelCase,
   kernelCases,
@@ -36,7 +37,7 @@ function expectSameBits(actual: Result, expected: Result) {
   expect(different).toEqual([])
 }
 
-const named = kernelCases.map((one): [string, KernelCase] => [one.name, one])
+const named = [...kernelCases, ...attentionCases].map((one): [string, KernelCase] => [one.name, one])
 const truths = new Map<string, Result>()
 
 /** What the reference says in float64, computed once for all targets. */

@@ -15,18 +15,22 @@
  * R = P or H recurrent size, N rows, M, K matrix sizes, C classes, V vocabulary, E embedding size.
  */
 
+import type { AttentionKernels } from './contract-attention.ts'
 import type { CompiledPlan, PlanStep, RunPlan, RunPlanAsync } from './contract-plan.ts'
 import type { Conv1dBackward, Conv1dForward, Pool, Pool1dBackward, Pool1dForward } from './windows.ts'
 
+export type * from './contract-attention.ts'
 export type * from './contract-plan.ts'
 
 export type FloatArray = Float32Array | Float64Array
 
-export interface Kernels {
+export interface Kernels extends AttentionKernels {
   readonly name: 'native' | 'reference'
   /** Of packed weights: what was packed under one name is read under the same name only. */
   readonly layout: string
   gemm(call: GemmCall): void
+  /** The weight [O, I] in the layout that `linearForward` reads; undefined where the back end reads it as it is. */
+  linearPack(call: { I: number; O: number; weight: FloatArray; packed?: FloatArray }): FloatArray | undefined
   linearForward(call: LinearForward): void
   linearBackward(call: LinearBackward): void
   embeddingForward(call: EmbeddingForward): void
@@ -91,6 +95,8 @@ export interface LinearForward {
   O: number
   x: FloatArray
   weight: FloatArray
+  /** What `linearPack` made of this very weight, under the layout in use; changes no bit. */
+  packed?: FloatArray
   bias?: FloatArray
   y: FloatArray
 }

@@ -209,6 +209,17 @@ function alignedFloats(
   return roomy.subarray(first, first + length)
 }
 
+/** `linearPack` of the contract. */
+export function packNativeLinear(
+  addon: PlanAddon,
+  { I, O, weight, packed: before }: { I: number; O: number; weight: FloatArray; packed?: FloatArray },
+): FloatArray {
+  const length = addon.linearPackedLength({ I, O })
+  const packed = before?.length === length ? before : alignedFloats(addon, length)
+  addon.linearPack({ I, O, weight, packed })
+  return packed
+}
+
 /** `lstmPack` of the contract. */
 export function packNativeLstm(addon: PlanAddon, pass: LstmPass, call: LstmPack): FloatArray {
   const { I, H, P, layerNorm, parameters } = call

@@ -8,6 +8,7 @@ import type { BackendReport, Target } from './index.ts'
 import {
   compileNativePlan,
   type PlanAddon,
+  packNativeLinear,
   packNativeLstm,
   runNativePlan,
   runNativePlanAsync,
@@ -17,7 +18,7 @@ import {
 interface Addon
   extends Omit<
       Kernels,
-      'name' | 'layout' | 'lstmPack' | 'compilePlan' | 'runPlan' | 'runPlanAsync' | 'executors'
+      'name' | 'layout' | 'linearPack' | 'lstmPack' | 'compilePlan' | 'runPlan' | 'runPlanAsync' | 'executors'
     >,
     PlanAddon {
   available(): Target[]
@@ -31,7 +32,7 @@ interface Addon
 }
 
 export interface NativeKernels
-  extends Omit<Addon, 'available' | 'lstmPack' | 'runPlan' | 'runPlanAsync'>,
+  extends Omit<Addon, 'available' | 'linearPack' | 'lstmPack' | 'runPlan' | 'runPlanAsync'>,
     Kernels {
   readonly name: 'native'
   layout: Target
@@ -65,6 +66,7 @@ export function loadNative(): NativeKernels {
     name: 'native',
     layout: available[0],
     available,
+    linearPack: (call) => packNativeLinear(addon, call),
     lstmPack: (pass, call) => packNativeLstm(addon, pass, call),
     compilePlan: (steps) => compileNativePlan(addon, steps),
     runPlan: (call) => runNativePlan(addon, call),

@@ -13,6 +13,8 @@ export interface ForwardOptions {
    * An LSTM keeps its state there. Default: all that `lengths` allows count.
    */
   mask?: Uint8Array
+  /** What is to come of x, for models that learn each part of it from the parts before: [B, T], with a T of its own. */
+  target?: Tensor
   /** The state a previous call returned; `null` starts from zeros and asks for the state in return. */
   state?: State
 }

@@ -2,15 +2,18 @@
 import { describe, nearestName } from '../errors.ts'
 import type { Pool1dOptions } from '../operations/windows.ts'
 import { Activation, type ActivationKind, type ActivationNumbers } from './activation.ts'
+import { Attention, type AttentionLayerOptions } from './attention.ts'
 import { Conv1d, type Conv1dLayerOptions } from './convolution.ts'
 import { Dropout, type DropoutOptions } from './dropout.ts'
 import { Embedding, type EmbeddingOptions } from './embedding.ts'
+import { EncoderDecoder, type EncoderDecoderOptions } from './encoder-decoder.ts'
 import { LastStep } from './last-step.ts'
 import type { Layer, LayerConfig } from './layer.ts'
 import { Linear, type LinearOptions } from './linear.ts'
 import { LSTM, type LSTMOptions } from './lstm.ts'
 import { LSTMCell } from './lstm-cell.ts'
 import type { LSTMCellOptions } from './lstm-parameters.ts'
+import { MultiHeadAttention, type MultiHeadAttentionOptions } from './multi-head-attention.ts'
 import { LayerNorm, type LayerNormOptions } from './normalization.ts'
 import {
   AveragePool1d,
@@ -35,10 +38,12 @@ const builders: Record<string, (options: object) => Layer> = {
     const { kind, ...numbers } = options as { kind: ActivationKind } & ActivationNumbers
     return new Activation(kind, numbers)
   },
+  Attention: (options) => new Attention(options as AttentionLayerOptions),
   AveragePool1d: (options) => new AveragePool1d(options as AveragePool1dOptions),
   Conv1d: (options) => new Conv1d(options as Conv1dLayerOptions),
   Dropout: (options) => new Dropout(options as DropoutOptions),
   Embedding: (options) => new Embedding(options as EmbeddingOptions),
+  EncoderDecoder: (options) => new EncoderDecoder(options as EncoderDecoderOptions),
   Flatten: () => new Flatten(),
   GlobalAveragePool1d: () => new GlobalAveragePool1d(),
   GlobalMaxPool1d: () => new GlobalMaxPool1d(),
@@ -49,6 +54,7 @@ const builders: Record<string, (options: object) => Layer> = {
   LSTMCell: (options) => new LSTMCell(options as LSTMCellOptions),
   Masking: (options) => new Masking(options as MaskingOptions),
   MaxPool1d: (options) => new MaxPool1d(options as Pool1dOptions),
+  MultiHeadAttention: (options) => new MultiHeadAttention(options as MultiHeadAttentionOptions),
   Reverse: (options) => new Reverse(options as ReverseOptions),
   Sequential: (options) => {
     const { layers } = options as { layers: readonly LayerConfig[] }

@@ -1,10 +1,13 @@
 /** Matrix products: `linear` for layers, `matmul` for whoever composes by hand. */
 
-import type { FloatArray } from '../kernels/contract.ts'
+import type { FloatArray, GemmCall } from '../kernels/contract.ts'
 import { kernelsFor } from '../kernels/index.ts'
 import { outputBuffer, recordOne } from '../tape.ts'
 import { sizeOf, type Tensor } from '../tensor.ts'
-import { floats } from './common.ts'
+import { floats, sameShape } from './common.ts'
+import { Kept } from './kept.ts'
+
+const kept = new Kept<FloatArray>()
 
 /**
  * y = x·Wᵀ + b over the last axis, as torch.nn.functional.linear.
@@ -30,7 +33,11 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   const N = xs.length / I
   const kernels = kernelsFor(xs)
   const y = outputBuffer(xs, N * O)
-  kernels.linearForward({ N, I, O, x: xs, weight: ws, bias: bs, y })
+  const versions = weight.version === undefined ? undefined : [weight.version]
+  const packed = kept.get(weight, kernels.layout, versions, (before) =>
+    kernels.linearPack({ I, O, weight: ws, packed: before }),
+  )
+  kernels.linearForward({ N, I, O, x: xs, weight: ws, bias: bs, packed, y })
   return recordOne('linear', [x, weight, bias], [...x.shape.slice(0, -1), O], y, (dy, gradientOf) => {
     const dx = gradientOf(x)
     const dweight = gradientOf(weight)
@@ -40,62 +47,79 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
 }
 
 /**
- * C = A·B for two matrices, either of them transposed first where the options say so.
+ * C = A·B for matrices, either of them transposed first where the options say so. Of tensors with more axes the last two are
+ * matrices, multiplied one by one, as torch.matmul; the others must agree.
  *
- * @param a [M, K], or [K, M] with `transposeA`
- * @param b [K, N], or [N, K] with `transposeB`
- * @returns [M, N]
- * @throws {RangeError} if the inner sizes differ
+ * @param a [..., M, K], or [..., K, M] with `transposeA`
+ * @param b [..., K, N], or [..., N, K] with `transposeB`
+ * @returns [..., M, N]
+ * @throws {RangeError} if the inner sizes or the leading axes differ
  */
 export function matmul(
   a: Tensor,
   b: Tensor,
   { transposeA = false, transposeB = false }: { transposeA?: boolean; transposeB?: boolean } = {},
 ): Tensor {
-  const [M, inner] = transposeA ? a.shape.toReversed() : a.shape
-  const [K, N] = transposeB ? b.shape.toReversed() : b.shape
-  if (a.shape.length !== 2 || b.shape.length !== 2 || inner !== K) {
+  const leading = a.shape.slice(0, -2)
+  const [M, inner] = lastTwo(a, transposeA)
+  const [K, N] = lastTwo(b, transposeB)
+  if (a.shape.length < 2 || !sameShape(leading, b.shape.slice(0, -2)) || inner !== K) {
     const note = (transposed: boolean) => (transposed ? ' transposed' : '')
     throw new RangeError(
-      `matmul: expected [M, K] and [K, N], got [${a.shape}]${note(transposeA)} and [${b.shape}]${note(transposeB)}`,
+      `matmul: expected [..., M, K] and [..., K, N], got [${a.shape}]${note(transposeA)} and [${b.shape}]${note(transposeB)}`,
     )
   }
   const [A, B] = floats('matmul', a, b)
   const kernels = kernelsFor(A)
-  const C = outputBuffer(A, M * N)
-  kernels.gemm({ M, N, K, A, B, C, transposeA, transposeB })
-  return recordOne('matmul', [a, b], [M, N], C, (dC, gradientOf) => {
+  const batch = sizeOf(leading)
+  const C = outputBuffer(A, batch * M * N)
+  const product: Product = (call) =>
+    leading.length === 0 ? kernels.gemm(call) : kernels.batchedGemm({ ...call, batch })
+  product({ M, N, K, A, B, C, transposeA, transposeB })
+  return recordOne('matmul', [a, b], [...leading, M, N], C, (dC, gradientOf) => {
     const dA = gradientOf(a)
     const dB = gradientOf(b)
-    if (dA && transposeA) {
-      kernels.gemm({
-        M: K,
-        N: M,
-        K: N,
-        A: B,
-        transposeA: transposeB,
-        B: dC,
-        transposeB: true,
-        C: dA,
-        accumulate: true,
-      })
-    } else if (dA) {
-      kernels.gemm({ M, N: K, K: N, A: dC, B, transposeB: !transposeB, C: dA, accumulate: true })
-    }
-    if (dB && transposeB) {
-      kernels.gemm({
-        M: N,
-        N: K,
-        K: M,
-        A: dC,
-        transposeA: true,
-        B: A,
-        transposeB: transposeA,
-        C: dB,
-        accumulate: true,
-      })
-    } else if (dB) {
-      kernels.gemm({ M: K, N, K: M, A, transposeA: !transposeA, B: dC, C: dB, accumulate: true })
-    }
+    if (dA) addGradientOfA(product, { M, N, K, B, dC, dA, transposeA, transposeB })
+    if (dB) addGradientOfB(product, { M, N, K, A, dC, dB, transposeA, transposeB })
   })
+}
+
+type Product = (call: GemmCall) => void
+
+function lastTwo({ shape }: Tensor, transposed: boolean): readonly number[] {
+  const two = shape.slice(-2)
+  return transposed ? two.toReversed() : two
+}
+
+interface GradientCall {
+  M: number
+  N: number
+  K: number
+  dC: FloatArray
+  transposeA: boolean
+  transposeB: boolean
+}
+
+/** dA += dC·Bᵀ, or where A is transposed dA += B·dCᵀ. */
+function addGradientOfA(product: Product, call: GradientCall & { B: FloatArray; dA: FloatArray }): void {
+  const { M, N, K, B, dC, dA, transposeA, transposeB } = call
+  const [left, right] = transposeA
+    ? [
+        { A: B, transposeA: transposeB },
+        { B: dC, transposeB: true },
+      ]
+    : [{ A: dC }, { B, transposeB: !transposeB }]
+  product({ M: transposeA ? K : M, N: transposeA ? M : K, K: N, ...left, ...right, C: dA, accumulate: true })
+}
+
+/** dB += Aᵀ·dC, or where B is transposed dB += dCᵀ·A. */
+function addGradientOfB(product: Product, call: GradientCall & { A: FloatArray; dB: FloatArray }): void {
+  const { M, N, K, A, dC, dB, transposeA, transposeB } = call
+  const [left, right] = transposeB
+    ? [
+        { A: dC, transposeA: true },
+        { B: A, transposeB: transposeA },
+      ]
+    : [{ A, transposeA: !transposeA }, { B: dC }]
+  product({ M: transposeB ? N : K, N: transposeB ? K : N, K: M, ...left, ...right, C: dB, accumulate: true })
 }

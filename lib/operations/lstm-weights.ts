@@ -4,6 +4,7 @@
  */
 import type { FloatArray, Kernels, LstmParameters, LstmPass, LstmShape } from '../kernels/contract.ts'
 import type { Tensor } from '../tensor.ts'
+import { Kept } from './kept.ts'
 import type { LstmWeights } from './lstm.ts'
 
 export const weightNames = [
@@ -41,58 +42,23 @@ export function arraysOf(weights: LstmWeights): LstmParameters {
   return mapWeights(weights, (each) => each.array as FloatArray) as LstmParameters
 }
 
-/** How one pass has used the weights of one direction. */
-interface Use {
-  layout: string
-  versions: readonly number[]
-  /** Calls with just these versions. */
-  calls: number
-  /** Made of just these versions; undefined if nothing is kept. */
-  packed: FloatArray | undefined
+const kept: Record<LstmPass, Kept<FloatArray>> = {
+  forward: new Kept(),
+  backward: new Kept(),
+  backwardToInput: new Kept(),
 }
 
-const uses: Record<LstmPass, WeakMap<LstmWeights, Use>> = {
-  forward: new WeakMap(),
-  backward: new WeakMap(),
-  backwardToInput: new WeakMap(),
-}
-
-/**
- * The weights packed for a pass, or undefined where the call does better to pack them itself: where they may change unseen
- * (see `Tensor.version`), and where each call meets others, as in training on whole windows, which so keeps nothing. They
- * are packed at the second call that finds them unchanged, and from then on at the first after each change.
- */
+/** The weights packed for a pass, or undefined where the call does better to pack them itself: see `Kept`. */
 export function packedFor(
   pass: LstmPass,
   weights: LstmWeights,
   shape: LstmShape,
   kernels: Kernels,
 ): FloatArray | undefined {
-  const versions = versionsOf(weights)
-  if (!versions) {
-    uses[pass].delete(weights)
-    return undefined
-  }
-  const { layout } = kernels
-  const use = uses[pass].get(weights)
-  if (!use) {
-    uses[pass].set(weights, { layout, versions, calls: 1, packed: undefined })
-    return undefined
-  }
-  const isSame = use.layout === layout && versions.every((version, i) => version === use.versions[i])
-  const pays = isSame || use.calls > 1
-  use.calls = isSame ? use.calls + 1 : 1
-  if (isSame && use.packed) return use.packed
-
-  // Forgotten before they are overwritten: packing may fail halfway.
-  const { packed } = use
-  use.packed = undefined
-  use.layout = layout
-  use.versions = versions
-  if (!pays) return undefined
   const { I, H, P, layerNorm } = shape
-  use.packed = kernels.lstmPack(pass, { I, H, P, layerNorm, parameters: arraysOf(weights), packed })
-  return use.packed
+  return kept[pass].get(weights, kernels.layout, versionsOf(weights), (packed) =>
+    kernels.lstmPack(pass, { I, H, P, layerNorm, parameters: arraysOf(weights), packed }),
+  )
 }
 
 /** The tensors' versions, 0 for those left out; undefined if one has none. */

@@ -115,15 +115,25 @@ export function makeBatch(place: string, item: Batch | MakeBatch): Batch {
       `${place}: expected as many targets as sequences, got x [${x.shape}] and y [${y.shape}]`,
     )
   }
-  if (lengths === undefined) return batch
+  checkLengths(place, 'lengths', lengths, { B, T })
+  checkLengths(place, 'targetLengths', batch.targetLengths, { B, T: y.shape[1] })
+  return batch
+}
+
+function checkLengths(
+  place: string,
+  name: string,
+  lengths: Int32Array | undefined,
+  { B, T }: { B: number; T: number },
+): void {
+  if (lengths === undefined) return
   if (!(lengths instanceof Int32Array) || lengths.length !== B) {
     throw new RangeError(
-      `${place}: expected lengths to be an Int32Array of ${B} for x [${x.shape}], got ${describe(lengths)}`,
+      `${place}: expected ${name} to be an Int32Array of ${B}, one for each sequence, got ${describe(lengths)}`,
     )
   }
   const outside = lengths.findIndex((length) => length < 0 || !(length <= T))
   if (outside >= 0) {
-    throw new RangeError(`${place}: expected lengths[${outside}] in [0, ${T}], got ${lengths[outside]}`)
+    throw new RangeError(`${place}: expected ${name}[${outside}] in [0, ${T}], got ${lengths[outside]}`)
   }
-  return batch
 }

@@ -15,6 +15,11 @@ export interface Batch {
   y: Tensor
   /** Valid steps of each sequence; default T. */
   lengths?: Int32Array
+  /**
+   * Valid steps of each target, where targets are sequences of their own, not of the steps of x: y is then [B, T] or
+   * [B, T, ...] with a T of its own, and the model is handed it, to learn what comes after each part of it.
+   */
+  targetLengths?: Int32Array
 }
 
 export interface DataSet {

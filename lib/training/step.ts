@@ -20,7 +20,10 @@ export interface Part extends Batch {
 
 /** The whole batch as one part. */
 export function wholePart(batch: Batch): Part {
-  return partOf(batch, { perStep: hasStepTargets(batch), isWindow: false, samples: batch.x.shape[0] })
+  const samples = batch.x.shape[0]
+  if (!batch.targetLengths) return partOf(batch, { perStep: hasStepTargets(batch), isWindow: false, samples })
+  const { weight, mask } = countedSteps(batch.y.shape, batch.targetLengths, batch.y)
+  return { ...batch, weight, mask, samples, isWindow: false }
 }
 
 /**
@@ -35,7 +38,7 @@ export function* windowParts(place: string, batch: Batch, truncate: number): Gen
     yield () => wholePart(batch)
     return
   }
-  if (!hasStepTargets(batch)) {
+  if (batch.targetLengths || !hasStepTargets(batch)) {
     throw new RangeError(
       `${place}: truncate: ${truncate} cuts the ${T} steps of x [${x.shape}], which needs targets for each step, ` +
         `[B, T, ...] or int32 [B, T]; got ${y.dataType} [${y.shape}]`,
@@ -59,21 +62,33 @@ function partOf(
   { x, y, lengths }: Batch,
   { perStep, isWindow, samples }: { perStep: boolean; isWindow: boolean; samples: number },
 ): Part {
-  const [B, T] = x.shape
+  const [B] = x.shape
   if (!perStep) return { x, y, lengths, weight: B, samples, isWindow }
+  return { x, y, lengths, ...countedSteps(x.shape, lengths, x), samples, isWindow }
+}
+
+/** How many steps of [B, T] count, and which, where not all do. */
+function countedSteps(
+  [B, T]: readonly number[],
+  lengths: Int32Array | undefined,
+  { dataType: given }: Tensor,
+): { weight: number; mask?: Tensor } {
   const weight = lengths ? lengths.reduce((sum, n) => sum + n, 0) : B * T
-  const dataType = x.dataType === 'float64' ? 'float64' : 'float32'
-  const mask = lengths && weight < B * T ? maskOf(lengths, T, { dataType }) : undefined
-  return { x, y, lengths, weight, mask, samples, isWindow }
+  const dataType = given === 'float64' ? 'float64' : 'float32'
+  return { weight, mask: lengths && weight < B * T ? maskOf(lengths, T, { dataType }) : undefined }
 }
 
 /** Runs the model and the loss on a part. @throws {TypeError} if one of them returns something unusable */
 export function forwardPart(
   model: Model,
-  { x, y, lengths, mask, isWindow }: Part,
+  { x, y, lengths, targetLengths, mask, isWindow }: Part,
   { loss, state }: { loss: Loss; state: State },
 ): { prediction: Tensor; loss: Tensor; state: State } {
-  const result = model.forward(x, { ...(lengths && { lengths }), ...(isWindow && { state: state ?? null }) })
+  const result = model.forward(x, {
+    ...(lengths && { lengths }),
+    ...(targetLengths && { target: y }),
+    ...(isWindow && { state: state ?? null }),
+  })
   const isTensor = result instanceof Tensor
   const prediction = isTensor ? result : result?.output
   if (!(prediction instanceof Tensor)) {

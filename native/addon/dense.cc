@@ -39,6 +39,7 @@ void linear_forward(const Napi::CallbackInfo& info) {
   args.bias = a.optional_floats("bias", args.O);
   args.y = a.floats("y", area(args.N, args.O));
   const Call call(info);
+  args.packed = a.optional_floats("packed", call.kernels.linear_packed_length(args.I, args.O));
   call.kernels.linear_forward(call.context, args);
 }
 

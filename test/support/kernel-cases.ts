@@ -26,7 +26,7 @@ const normals = new Float32Array(500_000)
 const random = new Random(11)
 for (let i = 0; i < normals.length; i++) normals[i] = random.normal()
 
-function kernelCase(
+export function kernelCase(
   name: string,
   roundings: (size: Size) => number,
   run: (size: Size, take: Take, kernels: Kernels) => Result,
@@ -95,7 +95,7 @@ const pools: PoolCase[] = [
 ]
 
 /** What a sum of K float32 terms may lose in the norm: 4·ceil(log2 K) units of 2⁻²³. */
-const sumOf = (K: number) => 8 * Math.max(1, Math.ceil(Math.log2(K)))
+export const sumOf = (K: number) => 8 * Math.max(1, Math.ceil(Math.log2(K)))
 
 const positive = (value: number) => value * value + 0.01
 const away = (value: number) => value + Math.sign(value) * 0.1

@@ -4,6 +4,7 @@
  * intermediate results are doubles: float32 rounds only what is stored. Not tuned.
  */
 import type { Kernels } from '../contract.ts'
+import { attentionBackward, attentionForward, batchedGemm } from './attention.ts'
 import { conv1dBackward, conv1dForward } from './convolution.ts'
 import { embeddingBackward, embeddingForward } from './embedding.ts'
 import { gemm } from './gemm.ts'
@@ -35,6 +36,10 @@ export const referenceKernels: Kernels = {
   name: 'reference',
   layout: 'none',
   gemm,
+  batchedGemm,
+  attentionForward,
+  attentionBackward,
+  linearPack: () => undefined,
   linearForward,
   linearBackward,
   embeddingForward,
