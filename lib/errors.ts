@@ -3,6 +3,7 @@
  * and, where it is known, the fix: `LSTM: expected hiddenSize to be a positive integer, got -3`.
  * Misuse is a TypeError or RangeError; the classes below are for what can go wrong without misuse.
  */
+import { editDistance } from './edit-distance.ts'
 
 /** A model or checkpoint file that cannot be read or written. `code` says why, `tensor` where. */
 export class FileFormatError extends Error {
@@ -63,10 +64,23 @@ export class BackendError extends Error {
 }
 
 /**
+ * One of many, and answered: where it was made tells nobody anything, and to find out takes longer than to serve a request. It has no
+ * stack.
+ */
+export class TracelessError extends Error {
+  constructor(message: string) {
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
+    super(message)
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}
+
+/**
  * More requests wait than a batcher takes, or more than it could serve before the request's timeout: the caller should ask
  * again later, or of somebody else.
  */
-export class QueueFullError extends Error {
+export class QueueFullError extends TracelessError {
   override readonly name = 'QueueFullError'
   readonly code = 'QUEUE_FULL'
 
@@ -78,7 +92,7 @@ export class QueueFullError extends Error {
 }
 
 /** A request waited for longer than its `timeout`. */
-export class TimeoutError extends Error {
+export class TimeoutError extends TracelessError {
   override readonly name = 'TimeoutError'
   readonly code = 'TIMEOUT'
 
@@ -122,24 +136,10 @@ export function nearestName(name: string, known: readonly string[]): string | un
   let best: string | undefined
   let bestDistance = Number.POSITIVE_INFINITY
   for (const candidate of known) {
-    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
+    const { total: distance } = editDistance(name.toLowerCase(), candidate.toLowerCase())
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance]
   }
   return bestDistance <= Math.max(2, name.length / 3) ? best : undefined
-}
-
-/** Levenshtein (1966) distance: insertions, deletions and substitutions. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const substitution = row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(row[j] + 1, next[j - 1] + 1, substitution))
-    }
-    row = next
-  }
-  return row[b.length]
 }
 
 /** Throws a RangeError unless `value` is an integer of at least `minimum` (default 1). */

@@ -1,5 +1,6 @@
 /** The public door: exports only. Everything else is internal and may change. */
 
+export { type EditDistance, editDistance } from './edit-distance.ts'
 export {
   BackendError,
   ClosedError,
@@ -26,6 +27,12 @@ export {
   type BatcherOptions,
   type BatcherStatistics,
 } from './inference/batcher.ts'
+export {
+  type CtcBeamSearchOptions,
+  type CtcHypothesis,
+  ctcBeamSearch,
+} from './inference/ctc-beam-search.ts'
+export { type CtcDecodeOptions, ctcGreedyDecode } from './inference/ctc-decoding.ts'
 export { type GenerateOptions, type Generation, generate } from './inference/generate.ts'
 export type { SamplingOptions } from './inference/generation/sampling.ts'
 export type { GeneratedSequence, Stopped } from './inference/generation/search.ts'
@@ -110,6 +117,7 @@ export {
   softsign,
 } from './operations/activations.ts'
 export { type AttentionOptions, attention, causalMask } from './operations/attention.ts'
+export { type CtcLossOptions, ctcLoss } from './operations/ctc.ts'
 export type { Distribution, DistributionHead } from './operations/distributions/distribution.ts'
 export { gaussian } from './operations/distributions/gaussian.ts'
 export {
@@ -127,6 +135,7 @@ export {
   gaussianNegativeLogLikelihood,
   huber,
   type Loss,
+  type LossContext,
   type LossOptions,
   maskOf,
   meanAbsoluteError,
@@ -205,6 +214,12 @@ export {
 } from './training/dataset.ts'
 export type { EarlyStoppingOptions } from './training/early-stopping.ts'
 export type { BatchProgress, Epoch } from './training/epoch.ts'
+export {
+  characterErrorRate,
+  type ErrorRate,
+  labelErrorRate,
+  wordErrorRate,
+} from './training/error-rates.ts'
 export { type EvaluateOptions, type Evaluation, evaluate } from './training/evaluate.ts'
 export { fit } from './training/fit.ts'
 export { type Fold, type FoldOptions, kFold, subset } from './training/folds.ts'

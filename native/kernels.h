@@ -120,6 +120,17 @@ struct CrossEntropyArgs {
   double sum, weight;  // results
 };
 
+struct CtcArgs {
+  int B, T, C, S;
+  const float* logits;
+  const std::int32_t* targets;  // [B, S]
+  const std::int32_t* input_lengths;
+  const std::int32_t* target_lengths;
+  std::int32_t blank;
+  float* losses;   // [B]
+  float* dlogits;  // may be null
+};
+
 // Window s reads the steps s·stride - before + k·dilation for k < size; those outside [0, T) are padding.
 struct Windows {
   int T, S, size, stride, dilation, before;
@@ -358,6 +369,7 @@ struct Kernels {
   void (*softmax_forward)(const Context&, const SoftmaxArgs&);
   void (*softmax_backward)(const Context&, const SoftmaxArgs&);
   void (*softmax_cross_entropy)(const Context&, CrossEntropyArgs&);
+  void (*ctc_loss)(const Context&, const CtcArgs&);
   std::size_t (*conv1d_packed_length)(const Conv1dShape&);
   void (*conv1d_pack)(const Context&, const Conv1dShape&, const float* weight, float* packed);
   void (*conv1d_forward)(const Context&, const Conv1dArgs&);

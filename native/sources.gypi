@@ -17,6 +17,7 @@
     "addon_sources": [
       "native/addon/addon.cc",
       "native/addon/attention.cc",
+      "native/addon/ctc.cc",
       "native/addon/dense.cc",
       "native/addon/elementwise.cc",
       "native/addon/lstm.cc",

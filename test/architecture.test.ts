@@ -68,7 +68,7 @@ const floors: readonly RegExp[] = [
   /^lib\/kernels\/index\.ts$/,
   /^lib\/kernels\/(contract|contract-[a-z]+|masked-steps|windows|native|native-plan|plan-widths)\.ts$|^lib\/kernels\/reference\//,
   /^lib\/(tensor|buffers)\.ts$/,
-  /^lib\/(random|errors)\.ts$/,
+  /^lib\/(random|errors|edit-distance)\.ts$/,
 ]
 
 function floorOf(path: string): number {

@@ -67,6 +67,36 @@ async function outcomes(promises: Promise<unknown>[]): Promise<string[]> {
 }
 
 describe('a batch', () => {
+  it('hands large results out over several turns of the event loop, and small ones in one', async () => {
+    const { plan, batcher, held } = setUp()
+    held.perRow = 1e-4
+    const small = Array.from({ length: 5 }, (_, i) => batcher.predict(step(i)))
+    await turn()
+    held.releaseNow()
+    expect(await outcomes(small)).toEqual(Array(5).fill('served'))
+    // Of 40,000 elements each: the second goes beyond what one turn takes.
+    const large = Array.from({ length: 5 }, (_, i) => batcher.predict(steps(i, 20_000)))
+    await turn()
+    const [{ call }] = held.runs
+    held.releaseNow()
+    expect(await outcomes(large)).toEqual(['served', 'served', 'waits', 'waits', 'waits'])
+    expect(batcher.statistics).toMatchObject({ queued: 0, running: 3, runningBatches: 0 })
+    // Another run meanwhile has memory of its own, and one that ends takes nobody's turn.
+    const next = batcher.predict(step(7))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(await outcomes(large)).toEqual(['served', 'served', 'served', 'served', 'waits'])
+    await turn()
+    expect(held.runs[0].call.x.buffer).not.toBe(call.x.buffer)
+    await held.release()
+    await next
+    const results = await Promise.all(large)
+    for (const [i, result] of results.entries()) {
+      const alone = plan.predictSync(new Tensor([1, 20_000, 1], steps(i, 20_000)))
+      expect(bitsOf(result).equals(bitsOf(alone))).toBe(true)
+    }
+    expect(batcher.statistics).toMatchObject({ queued: 0, running: 0, requests: 11 })
+  })
+
   it('has what came in the same turn of the event loop', async () => {
     const { batcher, held } = setUp()
     const served = [batcher.predict(step(1)), batcher.predict(step(2))]

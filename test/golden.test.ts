@@ -41,6 +41,9 @@ describe('the comparison itself', () => {
     ['rmsprop.safetensors', 'loss'],
     ['rmsprop.safetensors', 'end.lstm.weight_hh_l0'],
     ['rmsprop.safetensors', 'x'],
+    ['ctc.safetensors', 'loss'],
+    ['ctc.safetensors', 'd.logits'],
+    ['ctc.safetensors', 'logits'],
   ])('fails in float64 if %s has a wrong number in %s', async (file, tensor) => {
     const precision = precisions[0]
     expect(check(await spoiled(file, tensor), precision).passed).toBe(false)

@@ -27,6 +27,8 @@ export interface Service {
 export function createService(model: Layer, { timeout = 200 } = {}): Service {
   const batcher = new Batcher(compile(model), { maxQueueSize: 1024, timeout })
   const users = new Map<string, Stream>()
+  /** Requests that have come and are not answered. */
+  let open = 0
   let isClosing = false
 
   /** A user's next values; his stream remembers those before. */
@@ -62,13 +64,17 @@ export function createService(model: Layer, { timeout = 200 } = {}): Service {
     if (method === 'POST' && what === 'forecast') return forecast(values, horizon, signal)
     if (method === 'POST' && what === 'users') return next(user, values, signal)
     if (method === 'DELETE' && what === 'users') return forget(user)
-    if (method === 'GET' && what === 'statistics') return batcher.statistics
+    if (method === 'GET' && what === 'statistics') return { ...batcher.statistics, open }
     throw new RangeError(`expected a path of README.md, got ${method} ${url}`)
   }
 
   const server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
     const left = new AbortController()
-    response.once('close', () => left.abort())
+    open++
+    response.once('close', () => {
+      open--
+      left.abort()
+    })
     let status = 200
     let result: unknown
     try {

@@ -127,10 +127,14 @@ export class Batcher {
     return this.#scheduler.plan
   }
 
-  /** Whether a request of one step would be refused now. */
+  /** @internal Whether a request like those of late would be refused now. */
   get isFull(): boolean {
-    const { queued, options } = this.#scheduler
-    return queued >= options.maxQueueSize || this.#scheduler.wouldWait(options.timeout, 1)
+    return this.#scheduler.isFull
+  }
+
+  /** @internal Requests that no run has begun with. */
+  get queued(): number {
+    return this.#scheduler.queued
   }
 
   get statistics(): BatcherStatistics {

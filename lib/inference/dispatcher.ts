@@ -12,6 +12,12 @@ import { Waiting } from './waiting.ts'
 /** Jobs for each executor beyond those that it needs while the event loop is idle, at most. */
 const mostAhead = 8
 
+/**
+ * Elements of results that are handed out in one turn of the event loop, 256 KB in single precision: whoever answers them over a network
+ * takes half a millisecond and more. Single steps of a full batch are fewer.
+ */
+const handedAtOnce = 2 ** 16
+
 /** A run that lasts less is not worth sharing among executors. */
 const worthSharing = 200
 
@@ -96,7 +102,7 @@ export class Dispatcher {
       job.add(request, request.steps)
       job.gather()
       this.#kernels.runPlan(job.call)
-      job.scatter(finish, unreachable)
+      job.handOut(1, finish)
     } finally {
       this.#recycle(job)
     }
@@ -223,9 +229,21 @@ export class Dispatcher {
       this.#runTime += 0.1 * (job.computeMicroseconds / 1000 - this.#runTime)
       // A full batch waits: it runs while the results of this one are handed out.
       if (this.waiting.size >= this.#options.maxBatchSize) this.#dispatch()
-      job.scatter(this.#finish, this.#proceed)
+      this.running -= job.proceed(this.#proceed)
     }
+    if (error) this.#end(job, error)
+    else this.#handOut(job)
     if (this.waiting.size > 0) this.schedule()
+  }
+
+  /** Large results over several turns, between which others are served; the next run need not wait for it. */
+  #handOut(job: Job): void {
+    this.running -= job.handOut(handedAtOnce, this.#finish)
+    if (job.isHandedOut) this.#end(job, undefined)
+    else setImmediate(() => this.#handOut(job))
+  }
+
+  #end(job: Job, error: Error | undefined): void {
     try {
       this.#events.ran(job, error)
     } finally {
@@ -244,6 +262,7 @@ export class Dispatcher {
   }
 
   #fail(job: Job, error: Error): void {
+    this.running -= job.size
     for (const request of job.requests) {
       request.job = undefined
       this.#events.fail(request, error)
@@ -253,7 +272,6 @@ export class Dispatcher {
   #leave(job: Job): void {
     this.#jobs.delete(job)
     this.inFlight--
-    this.running -= job.size
     this.#steps -= job.steps
   }
 
@@ -265,8 +283,4 @@ export class Dispatcher {
     job.clear()
     this.#idle.push(job)
   }
-}
-
-function unreachable(): never {
-  throw new Error('next: a step run at once has no parts')
 }

@@ -41,6 +41,10 @@ export class Job {
   readonly #kept: number
   #x: TensorArray
   #y: FloatArray
+  /** Results are views of y, and keep it: of steps, and of one request alone. */
+  #isShared = false
+  /** The first request that has not been handed its result. */
+  #next = 0
 
   constructor(
     plan: PlanParts,
@@ -94,6 +98,7 @@ export class Job {
     const { sharing, inputWidth, outputSize, stateSize, endsInOneStep, like } = this.#plan
     const isRagged = sharing === 'ragged' && T > 1
     const rows = isRagged ? this.rows : size * T
+    this.#isShared = outputSize > copied && (size === 1 || T === 1)
     this.#reserve(rows, isRagged)
     const x = (call.x = exactly(this.#x, rows * inputWidth))
     const offsets = this.#offsets
@@ -118,36 +123,75 @@ export class Job {
     if (stateSize > 0) this.#locate()
   }
 
-  /** Gives each request its part of the result; `finish` gets those that have all of it, `proceed` the others. */
-  scatter(finish: (request: Request, result: Tensor) => void, proceed: (request: Request) => void): void {
-    const { call, requests, counts, size, T } = this
+  /** Whether all of its requests have been given what they waited for. */
+  get isHandedOut(): boolean {
+    return this.#next === this.size
+  }
+
+  /**
+   * Gives each request whose sequence goes on its part of the result.
+   *
+   * @returns how many it was
+   */
+  proceed(proceed: (request: Request) => void): number {
+    const { requests, counts, size } = this
     const { outputSize: O, endsInOneStep } = this.#plan
-    const y = call.y
-    const stride = call.offsets ? 0 : this.#plan.stepsAfter(T)
-    const isShared = O > copied && (size === 1 || T === 1)
-    // To transfer one result would take the others' memory away with it.
-    if (isShared && size > 1) markAsUntransferable(y.buffer)
+    const stride = this.#stride
+    let proceeded = 0
     for (let b = 0; b < size; b++) {
       const request = requests[b]
       const count = counts[b]
-      const first = endsInOneStep ? b * O : (call.offsets ? this.#offsets[b] : b * stride) * O
+      if (count === request.remaining) continue
+      if (!endsInOneStep)
+        copyRows(this.call.y, this.#first(b, stride), request.output!, request.at * O, count * O)
+      request.at += count
+      request.job = undefined
+      proceeded++
+      proceed(request)
+    }
+    return proceeded
+  }
+
+  /**
+   * Gives the others their results, the next `elements` of them or a little more: to answer is the caller's work, which it does
+   * as soon as he has them, and the more he has the longer the event loop stands still.
+   *
+   * @returns how many requests it was
+   */
+  handOut(elements: number, finish: (request: Request, result: Tensor) => void): number {
+    const { requests, counts, size, T } = this
+    const { y } = this.call
+    const { outputSize: O, endsInOneStep } = this.#plan
+    const stride = this.#stride
+    const isShared = this.#isShared
+    // To transfer one result would take the others' memory away with it.
+    if (isShared && size > 1 && this.#next === 0) markAsUntransferable(y.buffer)
+    let handed = 0
+    for (let left = elements; left > 0 && this.#next < size; this.#next++) {
+      const b = this.#next
+      const request = requests[b]
+      const count = counts[b]
+      // Of one that goes on, which runs again by now.
+      if (request.job !== this) continue
+      const first = this.#first(b, stride)
       const S = endsInOneStep ? 1 : stride > 0 && count === T ? stride : count
       request.job = undefined
+      let array: FloatArray
       if (count === request.steps) {
-        request.at = count
         // Nothing but steps shares y: a result that somebody keeps would else keep long sequences of others.
-        const array = isShared ? viewOf(y, first, S * O) : y.slice(first, first + S * O)
-        finish(request, this.#result(request, S, array))
-        continue
-      }
-      const isLast = count === request.remaining
-      if (!endsInOneStep) {
+        array = isShared ? viewOf(y, first, S * O) : y.slice(first, first + S * O)
+      } else if (endsInOneStep) array = y.slice(first, first + O)
+      else {
         copyRows(y, first, request.output!, request.at * O, S * O)
-      } else if (isLast) request.output = y.slice(first, first + O)
+        array = request.output!
+      }
+      const steps = count === request.steps ? S : request.steps
       request.at += count
-      if (isLast) finish(request, this.#result(request, request.steps, request.output!))
-      else proceed(request)
+      left -= array.length
+      handed++
+      finish(request, this.#result(request, steps, array))
     }
+    return handed
   }
 
   /** Ready for the next run. */
@@ -159,7 +203,18 @@ export class Job {
     if (this.#y.length > this.#kept) this.#y = arrayLike(like, 0)
     this.call.x = this.#x
     this.call.y = this.#y
-    this.size = this.rows = this.T = this.live = this.steps = 0
+    this.size = this.rows = this.T = this.live = this.steps = this.#next = 0
+  }
+
+  /** Steps of y for each request; 0 where they lie one behind the other. */
+  get #stride(): number {
+    return this.call.offsets ? 0 : this.#plan.stepsAfter(this.T)
+  }
+
+  /** Where the result of a request begins in y. */
+  #first(b: number, stride: number): number {
+    const { outputSize, endsInOneStep } = this.#plan
+    return (endsInOneStep ? b : stride > 0 ? b * stride : this.#offsets[b]) * outputSize
   }
 
   #result(request: Request, S: number, array: FloatArray): Tensor {
@@ -172,7 +227,7 @@ export class Job {
     if (rows * inputWidth > this.#x.length) this.#x = arrayLike(inputLike, grownLength(rows * inputWidth))
     const outputRows = endsInOneStep ? this.size : isRagged ? rows : this.size * stepsAfter(this.T)
     const outputs = outputRows * outputSize
-    if (outputSize > copied) this.call.y = arrayLike(like, outputs)
+    if (this.#isShared) this.call.y = arrayLike(like, outputs)
     else {
       if (outputs > this.#y.length) this.#y = arrayLike(like, grownLength(outputs))
       this.call.y = exactly(this.#y, outputs)

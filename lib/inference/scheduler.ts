@@ -79,6 +79,8 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
   readonly #store: RequestStore
   readonly #signals = new Signals()
   readonly #deadlines = new Deadlines((request) => this.#expire(request))
+  /** Time steps of a request, of late. */
+  #steps = 1
   #isClosed = false
   /** Closed without draining: what has not run never will. */
   #isDiscarding = false
@@ -95,6 +97,12 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
   /** Requests that no run has begun with, or not with their next part. */
   get queued(): number {
     return this.pending - this.dispatcher.running
+  }
+
+  /** Whether a request like those of late would be refused now. */
+  get isFull(): boolean {
+    const { maxQueueSize, timeout } = this.options
+    return this.queued >= maxQueueSize || this.wouldWait(timeout, this.#steps)
   }
 
   /**
@@ -121,6 +129,7 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
       this.#store.give(request)
       return Promise.reject(error)
     }
+    this.#steps += 0.1 * (request.steps - this.#steps)
     const timeout = options?.timeout ?? this.options.timeout
     if (this.wouldWait(timeout, request.steps)) {
       this.totals.refused++

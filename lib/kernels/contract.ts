@@ -16,6 +16,7 @@
  */
 
 import type { AttentionKernels } from './contract-attention.ts'
+import type { CtcLoss } from './contract-ctc.ts'
 import type { CompiledPlan, PlanStep, RunPlan, RunPlanAsync } from './contract-plan.ts'
 import type { Conv1dBackward, Conv1dForward, Pool, Pool1dBackward, Pool1dForward } from './windows.ts'
 
@@ -40,6 +41,7 @@ export interface Kernels extends AttentionKernels {
   softmaxForward(call: SoftmaxForward): void
   softmaxBackward(call: SoftmaxBackward): void
   softmaxCrossEntropy(call: SoftmaxCrossEntropy): { sum: number; weight: number }
+  ctcLoss(call: CtcLoss): void
   conv1dForward(call: Conv1dForward): void
   conv1dBackward(call: Conv1dBackward): void
   pool1dForward(kind: Pool, call: Pool1dForward): void

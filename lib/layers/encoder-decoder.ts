@@ -38,6 +38,8 @@ export class EncoderDecoder extends Layer {
   readonly decoder: AttentionDecoder
   readonly #options: CompleteEncoderDecoderOptions
 
+  override readonly readsTarget = true
+
   /** @throws {TypeError | RangeError} if an option is unknown, missing or out of range */
   constructor(options: EncoderDecoderOptions) {
     super()

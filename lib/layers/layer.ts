@@ -26,6 +26,8 @@ export interface Output {
 
 /** Anything with a `forward` is a model; layers found in its fields are its parameters. */
 export interface Model {
+  /** Whether `forward` reads `target`, so that its output has the target's steps. */
+  readonly readsTarget?: boolean
   forward(x: Tensor, options?: ForwardOptions): Tensor | Output
   /** The mask that belongs to the output. Absent: the same, if the output has the same B and T, else none. */
   computeMask?(x: Tensor, mask?: Uint8Array, options?: ForwardOptions): Uint8Array | undefined
@@ -37,6 +39,7 @@ export interface Model {
 export abstract class Layer implements Model {
   /** Whether dropout and zoneout are sampled. Off until `setTraining`; `fit` switches it on for its steps. */
   training = false
+  readonly readsTarget?: boolean
 
   abstract forward(x: Tensor, options?: ForwardOptions): Tensor | Output
 

@@ -71,6 +71,10 @@ export class Sequential extends Layer {
     return { output, state: after, lengths, mask }
   }
 
+  override computeLengths(lengths: Int32Array): Int32Array {
+    return this.layers.reduce((own, layer) => layer.computeLengths?.(own) ?? own, lengths)
+  }
+
   override *children(): Iterable<[path: string, child: object]> {
     for (const [i, layer] of this.layers.entries()) yield [String(i), layer]
   }

@@ -53,3 +53,9 @@ export function requireLengths(place: string, lengths: Int32Array, { B, T }: { B
     throw new RangeError(`${place}: expected lengths[${outside}] in [0, ${T}], got ${lengths[outside]}`)
   }
 }
+
+/** Throws a RangeError unless `blank`, the class of CTC that stands for no label, is one of C classes. */
+export function requireBlank(place: string, blank: number, C: number): void {
+  if (Number.isInteger(blank) && blank >= 0 && blank < C) return
+  throw new RangeError(`${place}: expected blank to be a class in [0, ${C - 1}], got ${describe(blank)}`)
+}

@@ -24,7 +24,15 @@ import { reshape, select } from './shape.ts'
 
 export type { LossOptions } from './loss-reduction.ts'
 
-export type Loss = (prediction: Tensor, target: Tensor, options?: LossOptions) => Tensor
+/** What a loss is told by `fit`: a mask where targets are per step, lengths where targets have lengths of their own. */
+export interface LossContext extends LossOptions {
+  /** Steps of each sequence of the prediction. */
+  lengths?: Int32Array
+  /** Labels of each target. */
+  targetLengths?: Int32Array
+}
+
+export type Loss = (prediction: Tensor, target: Tensor, options?: LossContext) => Tensor
 
 /** A 0/1 tensor [B, T] that is 1 at the valid steps of each sequence. */
 export function maskOf(

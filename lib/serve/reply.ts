@@ -1,28 +1,32 @@
-/** Writes answers straight to the response: headers and body in one piece. */
+/** Writes answers straight to the response: headers and body go out in one call of the system. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { EncodedResponse } from './protocol/response.ts'
 import type { RequestError } from './request-error.ts'
 
+/** A body of so many bytes is put together; the tensors of a longer one go out from where they lie. */
+const copied = 2 ** 14
+
 export function writeAnswer(
   response: ServerResponse,
-  { body, headerLength }: EncodedResponse,
+  { text, tensors }: EncodedResponse,
   isLast: boolean,
 ): void {
-  const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
-  const headers =
-    headerLength === undefined
-      ? ['Content-Type', 'application/json', 'Content-Length', String(length)]
-      : [
-          'Content-Type',
-          'application/octet-stream',
-          'Inference-Header-Content-Length',
-          String(headerLength),
-          'Content-Length',
-          String(length),
-        ]
+  let length = Buffer.byteLength(text)
+  const isBinary = tensors.length > 0
+  const headers = ['Content-Type', isBinary ? 'application/octet-stream' : 'application/json']
+  if (isBinary) headers.push('Inference-Header-Content-Length', String(length))
+  for (const { byteLength } of tensors) length += byteLength
+  headers.push('Content-Length', String(length))
   if (isLast) headers.push('Connection', 'close')
   response.writeHead(200, headers)
-  response.end(body)
+  if (!isBinary) response.end(text)
+  else if (length <= copied) response.end(Buffer.concat([Buffer.from(text), ...tensors], length))
+  else {
+    response.cork()
+    response.write(text)
+    for (const each of tensors) response.write(each)
+    response.end()
+  }
 }
 
 /** For so long a refused request may go on sending, in ms: a client that is cut off in the middle of it sees no answer. */

@@ -1,5 +1,5 @@
 /** What a client is told when its request cannot be served: an HTTP status and a sentence. */
-import { ClosedError, QueueFullError, TimeoutError } from '../errors.ts'
+import { ClosedError, QueueFullError, TimeoutError, TracelessError } from '../errors.ts'
 import { SequenceError } from './sequences/store.ts'
 
 /** How a request ended, as the metrics count it. */
@@ -26,7 +26,7 @@ export const outcomes: readonly Outcome[] = [
   'error',
 ]
 
-export class RequestError extends Error {
+export class RequestError extends TracelessError {
   override readonly name = 'RequestError'
   readonly status: number
   readonly outcome: Outcome
@@ -38,11 +38,7 @@ export class RequestError extends Error {
     message: string,
     { outcome = 'bad_request', retryAfter }: { outcome?: Outcome; retryAfter?: number } = {},
   ) {
-    // Where it was made tells nobody anything, and to find out takes longer than to answer a request.
-    const { stackTraceLimit } = Error
-    Error.stackTraceLimit = 0
     super(message)
-    Error.stackTraceLimit = stackTraceLimit
     this.status = status
     this.outcome = outcome
     this.retryAfter = retryAfter
@@ -55,7 +51,7 @@ export function badRequest(message: string): RequestError {
 }
 
 /** Why a request is withdrawn whose client has closed the connection. */
-export class ClientGoneError extends Error {
+export class ClientGoneError extends TracelessError {
   override readonly name = 'ClientGoneError'
 
   constructor() {

@@ -95,11 +95,14 @@ function startInference(context: RouteContext): Hook {
         return
       }
       metrics.refused.queue_full++
-      const { queued } = model.current.batcher.statistics
-      throw new RequestError(503, `${queued} rows wait for ${name} already; try again later`, {
-        outcome: 'queue_full',
-        retryAfter: 1,
-      })
+      throw new RequestError(
+        503,
+        `${model.current.batcher.queued} rows wait for ${name} already; try again later`,
+        {
+          outcome: 'queue_full',
+          retryAfter: 1,
+        },
+      )
     } catch (error) {
       if (!(error instanceof RequestError)) throw error
       if (error.status === 404) metrics.refused.not_found++

@@ -105,7 +105,7 @@ export function sourceOf(
 /** The batch, made and checked. @throws an error that names it unless x, y and lengths go together */
 export function makeBatch(place: string, item: Batch | MakeBatch): Batch {
   const batch = typeof item === 'function' ? item() : item
-  const { x, y, lengths } = batch ?? {}
+  const { x, y, lengths, targetLengths } = batch ?? {}
   if (!(x instanceof Tensor) || !(y instanceof Tensor)) {
     throw new TypeError(`${place}: expected tensors x and y, got x ${describe(x)} and y ${describe(y)}`)
   }
@@ -116,7 +116,7 @@ export function makeBatch(place: string, item: Batch | MakeBatch): Batch {
     )
   }
   checkLengths(place, 'lengths', lengths, { B, T })
-  checkLengths(place, 'targetLengths', batch.targetLengths, { B, T: y.shape[1] })
+  checkLengths(place, 'targetLengths', targetLengths, { B, T: y.shape[1] })
   return batch
 }
 

@@ -16,8 +16,9 @@ export interface Batch {
   /** Valid steps of each sequence; default T. */
   lengths?: Int32Array
   /**
-   * Valid steps of each target, where targets are sequences of their own, not of the steps of x: y is then [B, T] or
-   * [B, T, ...] with a T of its own, and the model is handed it, to learn what comes after each part of it.
+   * Valid steps of each target, where targets are sequences of their own, not of the steps of x: y is then [B, S] or
+   * [B, S, ...], padded. A model that reads targets is handed it, to learn what comes after each part of it; with any other
+   * the loss is told the lengths, as `ctcLoss` needs them.
    */
   targetLengths?: Int32Array
 }
@@ -44,6 +45,11 @@ export interface DataSetSource {
   y: Tensor | Nested | readonly Sequence[]
   /** Valid steps of each sequence of a padded x. A list of sequences has them by itself. */
   lengths?: Int32Array | readonly number[]
+  /**
+   * Says that targets have lengths of their own, which need not be those of the sequences: the labels of each target, be y
+   * padded or a list. Batches get it too.
+   */
+  targetLengths?: Int32Array | readonly number[]
 }
 
 export interface DataSetOptions {
@@ -59,7 +65,7 @@ export interface DataSetOptions {
  * @throws {RangeError} if x, y and lengths disagree about the number or the lengths of sequences
  */
 export function dataSet(source: DataSetSource, options: DataSetOptions = {}): DataSet {
-  refuseUnknownOptions('dataSet', source, ['x', 'y', 'lengths'])
+  refuseUnknownOptions('dataSet', source, ['x', 'y', 'lengths', 'targetLengths'])
   refuseUnknownOptions('dataSet', options, ['xType', 'yType'])
   const { xType = 'float32', yType = 'float32' } = options
   const x = columnOf('x', source.x, xType)
@@ -67,9 +73,12 @@ export function dataSet(source: DataSetSource, options: DataSetOptions = {}): Da
   if (x.size !== y.size) throw new RangeError(`dataSet: x has ${x.size} sequences, y has ${y.size} targets`)
   if (x.size === 0) throw new RangeError('dataSet: expected at least one sequence, got none')
   const lengths = lengthsOf(x, source.lengths)
+  if (source.targetLengths) return labelled(x, y, { lengths, targetLengths: source.targetLengths })
   if (!lengths) {
     if (y.lengths)
-      throw new RangeError('dataSet: the targets differ in length, but the sequences of x do not')
+      throw new RangeError(
+        'dataSet: the targets differ in length, but the sequences of x do not; give targetLengths where they may',
+      )
     return { size: x.size, batch: (indices) => ({ x: x.gather(indices), y: y.gather(indices) }) }
   }
   const T = x.lengths ? undefined : x.itemShape[0]
@@ -77,7 +86,8 @@ export function dataSet(source: DataSetSource, options: DataSetOptions = {}): Da
   const odd = y.lengths?.findIndex((length, n) => length !== lengths[n]) ?? -1
   if (odd >= 0) {
     throw new RangeError(
-      `dataSet: sequence ${odd} has ${lengths[odd]} steps, its targets have ${y.lengths![odd]}`,
+      `dataSet: sequence ${odd} has ${lengths[odd]} steps, its targets have ${y.lengths![odd]}; give targetLengths where ` +
+        'targets have lengths of their own',
     )
   }
   return {
@@ -85,15 +95,57 @@ export function dataSet(source: DataSetSource, options: DataSetOptions = {}): Da
     lengthOf: (index) => lengths[index],
     batch(indices) {
       const own = Int32Array.from(indices, (index) => lengths[index])
-      // Zero steps would leave nothing to run a layer on.
-      const steps = own.reduce((longest, n) => Math.max(longest, n), 1)
+      const steps = longestOf(own)
       return { x: x.gather(indices, steps), y: y.gather(indices, perStep ? steps : undefined), lengths: own }
     },
   }
 }
 
+/** A data set whose targets have lengths of their own. */
+function labelled(
+  x: Column,
+  y: Column,
+  {
+    lengths,
+    targetLengths,
+  }: { lengths: Int32Array | undefined; targetLengths: Int32Array | readonly number[] },
+): DataSet {
+  const labels = Int32Array.from(targetLengths)
+  requireLengths('dataSet: targetLengths', labels, {
+    B: y.size,
+    T: longestOf(y.lengths) ?? y.itemShape[0] ?? 0,
+  })
+  const odd = y.lengths?.findIndex((length, n) => length !== labels[n]) ?? -1
+  if (odd >= 0) {
+    throw new RangeError(
+      `dataSet: expected targetLengths[${odd}] to be ${y.lengths![odd]}, as long as the target, got ${labels[odd]}`,
+    )
+  }
+  return {
+    size: x.size,
+    ...(lengths && { lengthOf: (index) => lengths[index] }),
+    batch(indices) {
+      const of = (all: Int32Array) => Int32Array.from(indices, (index) => all[index])
+      const own = lengths && of(lengths)
+      const targets = of(labels)
+      return {
+        x: x.gather(indices, longestOf(own)),
+        y: y.gather(indices, longestOf(targets)),
+        ...(own && { lengths: own }),
+        targetLengths: targets,
+      }
+    },
+  }
+}
+
+/** Zero steps would leave nothing to run a layer on. */
+function longestOf(lengths: Int32Array | undefined): number | undefined {
+  return lengths?.reduce((longest, n) => Math.max(longest, n), 1)
+}
+
 /** Whether the targets of a batch are per step: [B, T, ...] or int32 [B, T] for x [B, T, ...]. */
-export function hasStepTargets({ x, y }: Batch): boolean {
+export function hasStepTargets({ x, y, targetLengths }: Batch): boolean {
+  if (targetLengths) return false
   const [, ...itemShape] = y.shape
   return x.shape.length > 1 && isPerStep({ itemShape, dataType: y.dataType }, x.shape[1])
 }

@@ -57,11 +57,11 @@ export async function evaluateSource(
     number++
     const batch = `${place}: batch ${number}`
     const measure = () => {
-      const part = wholePart(makeBatch(batch, item))
+      const part = wholePart(model, makeBatch(batch, item))
       if (part.weight === 0) return
       const result = namingBatch(batch, part, () => forwardPart(model, part, { loss, state: undefined }))
       totals.addLoss(result.loss.item(), part.weight)
-      totals.addMetrics(result.prediction, part.y, part)
+      totals.addMetrics(result, part)
       totals.state.samples += part.samples
     }
     inMode(model, { training: false }, () => noGrad(() => recycle(measure)))

@@ -72,12 +72,12 @@ export class Learner {
   ): Promise<void> {
     const { truncate } = this.#options
     if (truncate === undefined) {
-      this.#learnPart(place, () => wholePart(makeBatch(place, item)), { random, totals })
+      this.#learnPart(place, () => wholePart(this.#model, makeBatch(place, item)), { random, totals })
       return
     }
     const batch = makeBatch(place, item)
     let state: unknown
-    for (const window of windowParts(place, batch, truncate)) {
+    for (const window of windowParts(place, batch, { model: this.#model, truncate })) {
       await pace.breathe()
       state = this.#learnPart(place, window, { random, totals, state })
     }
@@ -120,7 +120,7 @@ export class Learner {
       const { loss } = this.#options
       const result = namingBatch(place, part, () => forwardPart(this.#model, part, { loss, state }))
       const value = result.loss.item()
-      namingBatch(place, part, () => totals.addMetrics(result.prediction, part.y, part))
+      namingBatch(place, part, () => totals.addMetrics(result, part))
       totals.addLoss(value, part.weight)
       if (!this.isPending) {
         this.optimizer.zeroGrad()

@@ -9,6 +9,9 @@ import { sizeOf, type Tensor } from '../tensor.ts'
 export interface MetricOptions {
   /** 1 where an element counts, in the shape of the target or its leading axes, as for the losses. */
   mask?: Tensor
+  /** Steps of each sequence of the prediction, and labels of each target, where targets have lengths of their own. */
+  lengths?: Int32Array
+  targetLengths?: Int32Array
 }
 
 /** What a batch contributes: a sum and how many elements (or what weight) it is over. */

@@ -1,29 +1,32 @@
 /** What happens with one batch: cutting it into windows, the forward pass, the loss. */
 import { describe } from '../errors.ts'
 import { layersOf, type Model, type State } from '../layers/layer.ts'
-import { type Loss, maskOf } from '../operations/losses.ts'
+import { type Loss, type LossContext, maskOf } from '../operations/losses.ts'
 import { slice } from '../operations/shape.ts'
 import { Tensor } from '../tensor.ts'
 import { type Batch, hasStepTargets } from './dataset.ts'
 
 /** A batch, or one window of it. */
 export interface Part extends Batch {
-  /** What its mean loss is a mean over: valid steps where targets are per step, else sequences. */
+  /** What its mean loss is a mean over: valid steps where predictions are per step of the targets, else sequences. */
   weight: number
   /** Sequences that no earlier part of the batch has counted. */
   samples: number
   /** Which steps count, where targets are per step and some steps are padding. */
   mask?: Tensor
+  /** What the model is handed of y, if it reads targets. */
+  target?: Tensor
   /** Windows carry the state of the one before; a whole batch has none. */
   isWindow: boolean
 }
 
 /** The whole batch as one part. */
-export function wholePart(batch: Batch): Part {
-  const samples = batch.x.shape[0]
-  if (!batch.targetLengths) return partOf(batch, { perStep: hasStepTargets(batch), isWindow: false, samples })
-  const { weight, mask } = countedSteps(batch.y.shape, batch.targetLengths, batch.y)
-  return { ...batch, weight, mask, samples, isWindow: false }
+export function wholePart(model: Model, batch: Batch): Part {
+  const { x, y, lengths, targetLengths } = batch
+  const whole = { samples: x.shape[0], isWindow: false }
+  if (!targetLengths) return partOf(batch, { perStep: hasStepTargets(batch), ...whole })
+  if (!model.readsTarget) return { x, y, lengths, targetLengths, weight: x.shape[0], ...whole }
+  return { x, y, lengths, target: y, ...countedSteps(y.shape, targetLengths, y), ...whole }
 }
 
 /**
@@ -31,14 +34,18 @@ export function wholePart(batch: Batch): Part {
  *
  * @throws {RangeError} if it has to be cut and the targets are not per step
  */
-export function* windowParts(place: string, batch: Batch, truncate: number): Generator<() => Part> {
+export function* windowParts(
+  place: string,
+  batch: Batch,
+  { model, truncate }: { model: Model; truncate: number },
+): Generator<() => Part> {
   const { x, y, lengths } = batch
   const T = x.shape[1] ?? 1
   if (T <= truncate) {
-    yield () => wholePart(batch)
+    yield () => wholePart(model, batch)
     return
   }
-  if (batch.targetLengths || !hasStepTargets(batch)) {
+  if (!hasStepTargets(batch)) {
     throw new RangeError(
       `${place}: truncate: ${truncate} cuts the ${T} steps of x [${x.shape}], which needs targets for each step, ` +
         `[B, T, ...] or int32 [B, T]; got ${y.dataType} [${y.shape}]`,
@@ -81,12 +88,12 @@ function countedSteps(
 /** Runs the model and the loss on a part. @throws {TypeError} if one of them returns something unusable */
 export function forwardPart(
   model: Model,
-  { x, y, lengths, targetLengths, mask, isWindow }: Part,
+  { x, y, lengths, targetLengths, mask, target, isWindow }: Part,
   { loss, state }: { loss: Loss; state: State },
-): { prediction: Tensor; loss: Tensor; state: State } {
+): { prediction: Tensor; loss: Tensor; state: State; context: LossContext | undefined } {
   const result = model.forward(x, {
     ...(lengths && { lengths }),
-    ...(targetLengths && { target: y }),
+    ...(target && { target }),
     ...(isWindow && { state: state ?? null }),
   })
   const isTensor = result instanceof Tensor
@@ -97,12 +104,14 @@ export function forwardPart(
   if (isWindow && isTensor) {
     throw new TypeError('truncate needs a model that returns { output, state } when it is given a state')
   }
-  const value = loss(prediction, y, mask && { mask })
+  const own = lengths && model.computeLengths ? model.computeLengths(lengths) : lengths
+  const context = targetLengths ? { ...(own && { lengths: own }), targetLengths } : mask && { mask }
+  const value = loss(prediction, y, context)
   if (!(value instanceof Tensor) || value.size !== 1) {
     const got = value instanceof Tensor ? `shape [${value.shape}]` : describe(value)
     throw new TypeError(`expected the loss to be a tensor of one element, got ${got}`)
   }
-  return { prediction, loss: value, state: isTensor ? undefined : result.state }
+  return { prediction, loss: value, state: isTensor ? undefined : result.state, context }
 }
 
 /** Runs `body`; an error of misuse inside gets the batch's name and shapes put before its message. */

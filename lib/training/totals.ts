@@ -2,7 +2,7 @@
  * Losses and metrics added up over batches. Everything is in plain numbers, so that a checkpoint can hold it.
  */
 import type { Tensor } from '../tensor.ts'
-import type { Contribution, MetricFunction } from './metrics.ts'
+import type { Contribution, MetricFunction, MetricOptions } from './metrics.ts'
 
 export interface TotalsState {
   loss: Contribution
@@ -26,13 +26,16 @@ export class Totals {
     this.state.loss.weight += weight
   }
 
-  addMetrics(prediction: Tensor, target: Tensor, { mask, weight }: { mask?: Tensor; weight: number }): void {
+  /** @param result what the model made of a batch, and what its loss was told about it */
+  addMetrics(
+    { prediction, context }: { prediction: Tensor; context: MetricOptions | undefined },
+    { y, weight }: { y: Tensor; weight: number },
+  ): void {
     for (const [name, metric] of Object.entries(this.#metrics)) {
-      const options = mask && { mask }
       const part =
         'measure' in metric
-          ? metric.measure(prediction, target, options)
-          : { sum: metric(prediction, target, options) * weight, weight }
+          ? metric.measure(prediction, y, context)
+          : { sum: metric(prediction, y, context) * weight, weight }
       this.state.metrics[name].sum += part.sum
       this.state.metrics[name].weight += part.weight
     }

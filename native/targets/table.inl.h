@@ -22,6 +22,7 @@ static const Kernels kTable = {
     softmax_forward,
     softmax_backward,
     softmax_cross_entropy,
+    ctc_loss,
     conv1d_packed_length,
     conv1d_pack,
     conv1d_forward,

@@ -3,11 +3,16 @@ import { BackendError } from '../../lib/errors.ts'
 import { type BackendName, backend, useBackend } from '../../lib/kernels/index.ts'
 import type { FloatDataType } from '../../lib/layers/initialisation.ts'
 import type { Golden, Outcome, Runner } from './case.ts'
+import { ctcRunner } from './ctc.ts'
 import { lstmRunner } from './lstm.ts'
 import { trajectoryRunner } from './trajectory.ts'
 
-/** What runs the cases of each kind. Those of other kinds, such as ctc, are skipped. */
-export const runners: Record<string, Runner> = { lstm: lstmRunner, trajectory: trajectoryRunner }
+/** What runs the cases of each kind. Those of other kinds are skipped. */
+export const runners: Record<string, Runner> = {
+  lstm: lstmRunner,
+  trajectory: trajectoryRunner,
+  ctc: ctcRunner,
+}
 
 export interface Precision {
   name: string

@@ -36,10 +36,15 @@ export class HeldKernels {
 
   /** Runs the oldest, and waits until everybody has heard. */
   async release(): Promise<void> {
+    this.releaseNow()
+    await turn()
+  }
+
+  /** Runs the oldest; who has been told so far has been told in this turn of the event loop. */
+  releaseNow(): void {
     const { call } = this.runs.shift()!
     this.#inner.runPlan(call)
     call.done(undefined, (call.offsets ? call.offsets[call.B] : call.B * call.T) * this.perRow)
-    await turn()
   }
 
   /** Lets the oldest fail. */

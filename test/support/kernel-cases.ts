@@ -327,6 +327,36 @@ export const kernelCases: KernelCase[] = [
       },
     ),
   ),
+  ...[false, true].map((learns) =>
+    kernelCase(
+      `ctcLoss ${learns ? 'with' : 'without'} gradients`,
+      // As softmax: the lattice is in double on both sides. A loss sums the roundings of its steps.
+      (size) => 16 + sumOf(Math.max(...channelsOf(size))),
+      (size, take, kernels) => {
+        const [T, labels, classes] = size === 'large' ? [60, 17, 33] : channelsOf(size)
+        const [B, C, S] = [size === 'large' ? 64 : 5, classes + 1, Math.min(labels, 40)]
+        const logits = take(B * T * C, (value) => 3 * value)
+        const call = {
+          ...{ B, T, C, S, logits, blank: size === 'large' ? C - 1 : 0 },
+          targets: Int32Array.from(
+            { length: B * S },
+            (_, n) => ((n * n) % (C - 1)) + (size === 'large' ? 0 : 1),
+          ),
+          inputLengths: Int32Array.from({ length: B }, (_, b) => Math.max(T - b, 0)),
+          targetLengths: Int32Array.from({ length: B }, (_, b) => Math.min(b, S, T >> 1)),
+        }
+        const [losses, dlogits] = [take(B), take(B * T * C)]
+        kernels.ctcLoss(learns ? { ...call, losses, dlogits } : { ...call, losses })
+        // No path leads to a target that repeats too often: infinity is compared beside, not within, the norm.
+        const impossible = losses.map((loss) => Number(loss === Number.POSITIVE_INFINITY))
+        return {
+          losses: losses.map((loss) => (loss === Number.POSITIVE_INFINITY ? 0 : loss)),
+          impossible,
+          ...(learns && { dlogits }),
+        }
+      },
+    ),
+  ),
   ...[false, true].map((second) =>
     kernelCase(
       second ? 'the optimizers with momentum' : 'the optimizers without momentum',

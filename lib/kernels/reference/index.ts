@@ -6,6 +6,7 @@
 import type { Kernels } from '../contract.ts'
 import { attentionBackward, attentionForward, batchedGemm } from './attention.ts'
 import { conv1dBackward, conv1dForward } from './convolution.ts'
+import { ctcLoss } from './ctc.ts'
 import { embeddingBackward, embeddingForward } from './embedding.ts'
 import { gemm } from './gemm.ts'
 import { linearBackward, linearForward } from './linear.ts'
@@ -49,6 +50,7 @@ export const referenceKernels: Kernels = {
   softmaxForward,
   softmaxBackward,
   softmaxCrossEntropy,
+  ctcLoss,
   conv1dForward,
   conv1dBackward,
   pool1dForward,

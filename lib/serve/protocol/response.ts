@@ -10,10 +10,9 @@ export interface OutputTensors {
 }
 
 export interface EncodedResponse {
-  /** Text of a JSON answer, which goes out in one piece with its headers; or all bytes of a binary one. */
-  readonly body: string | Buffer
-  /** Bytes of the JSON where tensors follow it. */
-  readonly headerLength?: number
+  readonly text: string
+  /** What follows the text, and makes the answer a binary one. */
+  readonly tensors: readonly Uint8Array[]
 }
 
 /**
@@ -26,7 +25,7 @@ export function encodeResponse(
   tensors: OutputTensors,
 ): EncodedResponse {
   let text = `${start},"outputs":[`
-  const binary: Floats[] = []
+  const binary: Uint8Array[] = []
   for (let i = 0; i < outputs.length; i++) {
     const { name, isBinary } = outputs[i]
     const { shape, data } = tensors[name]!
@@ -34,24 +33,11 @@ export function encodeResponse(
     text += `${i === 0 ? '' : ','}{"name":"${name}","datatype":"${datatype}","shape":[${shape.join(',')}],`
     if (isBinary) {
       text += `"parameters":{"binary_data_size":${data.byteLength}}}`
-      binary.push(data)
+      binary.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
     } else text += `"data":[${numbersOf(name, data)}]}`
   }
   text += ']}'
-  return binary.length > 0 ? withBytes(text, binary) : { body: text }
-}
-
-function withBytes(text: string, tensors: readonly Floats[]): EncodedResponse {
-  const headerLength = Buffer.byteLength(text)
-  const length = tensors.reduce((sum, { byteLength }) => sum + byteLength, headerLength)
-  const body = Buffer.allocUnsafe(length)
-  body.write(text)
-  let position = headerLength
-  for (const { buffer, byteOffset, byteLength } of tensors) {
-    body.set(new Uint8Array(buffer, byteOffset, byteLength), position)
-    position += byteLength
-  }
-  return { body, headerLength }
+  return { text, tensors: binary }
 }
 
 function numbersOf(name: string, data: Floats): string {
