@@ -6,6 +6,7 @@ export default defineConfig({
     alias: {
       'lstm-native/forecast': fileURLToPath(new URL('./lib/forecast/index.ts', import.meta.url)),
       'lstm-native/formats': fileURLToPath(new URL('./lib/formats/index.ts', import.meta.url)),
+      'lstm-native/report': fileURLToPath(new URL('./lib/report/index.ts', import.meta.url)),
       'lstm-native/serve': fileURLToPath(new URL('./lib/serve/index.ts', import.meta.url)),
       'lstm-native/text': fileURLToPath(new URL('./lib/text/index.ts', import.meta.url)),
       'lstm-native': fileURLToPath(new URL('./lib/index.ts', import.meta.url)),

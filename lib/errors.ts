@@ -20,6 +20,32 @@ export class FileFormatError extends Error {
   }
 }
 
+/**
+ * Data that nothing can be learned from as they are: a file cut off, another encoding, a label out of range, nothing in
+ * it. Found before training starts. The message: `FILE, PLACE: expected EXPECTED, got GOT; FIX`.
+ */
+export class DataError extends Error {
+  override readonly name = 'DataError'
+  readonly file: string
+  /** The line, record or cell, such as `line 12`. */
+  readonly place?: string
+
+  constructor(details: {
+    file: string
+    place?: string
+    expected: string
+    got: string
+    fix?: string
+    cause?: unknown
+  }) {
+    const { file, place, expected, got, fix, cause } = details
+    const where = place === undefined ? file : `${file}, ${place}`
+    super(`${where}: expected ${expected}, got ${got}${fix === undefined ? '' : `; ${fix}`}`, { cause })
+    this.file = file
+    this.place = place
+  }
+}
+
 /** Training met a loss or gradient that is not finite. The model holds the last good parameters. */
 export class NonFiniteLossError extends Error {
   override readonly name = 'NonFiniteLossError'

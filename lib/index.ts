@@ -4,6 +4,7 @@ export { type EditDistance, editDistance } from './edit-distance.ts'
 export {
   BackendError,
   ClosedError,
+  DataError,
   FileFormatError,
   NonFiniteLossError,
   NonFiniteOutputError,
@@ -66,12 +67,15 @@ export {
   type AttentionScore,
   type Memory,
 } from './layers/attention.ts'
+export { BatchNorm, type BatchNormOptions } from './layers/batch-norm.ts'
 export { Conv1d, type Conv1dLayerOptions } from './layers/convolution.ts'
+export { Conv2d, type Conv2dLayerOptions } from './layers/convolution2d.ts'
 export { Dropout, type DropoutOptions } from './layers/dropout.ts'
 export { Embedding, type EmbeddingOptions } from './layers/embedding.ts'
 export { EncoderDecoder, type EncoderDecoderOptions } from './layers/encoder-decoder.ts'
 export { LastStep, lastStep } from './layers/last-step.ts'
 export {
+  buffersOf,
   type ForwardOptions,
   Layer,
   type LayerConfig,
@@ -94,6 +98,13 @@ export {
   GlobalMaxPool1d,
   MaxPool1d,
 } from './layers/pooling.ts'
+export {
+  AveragePool2d,
+  type AveragePool2dOptions,
+  GlobalAveragePool2d,
+  GlobalMaxPool2d,
+  MaxPool2d,
+} from './layers/pooling2d.ts'
 export { Sequential } from './layers/sequential.ts'
 export { detachState, type LSTMState } from './layers/state.ts'
 export {
@@ -117,6 +128,7 @@ export {
   softsign,
 } from './operations/activations.ts'
 export { type AttentionOptions, attention, causalMask } from './operations/attention.ts'
+export { type BatchNormInputs, batchNorm } from './operations/batch-norm.ts'
 export { type CtcLossOptions, ctcLoss } from './operations/ctc.ts'
 export type { Distribution, DistributionHead } from './operations/distributions/distribution.ts'
 export { gaussian } from './operations/distributions/gaussian.ts'
@@ -128,6 +140,16 @@ export {
 export { studentT, studentTNegativeLogLikelihood } from './operations/distributions/student-t.ts'
 export { dropout } from './operations/dropout.ts'
 export { embedding } from './operations/embedding.ts'
+export {
+  averagePool2d,
+  type Conv2dOptions,
+  conv2d,
+  type Each,
+  globalAveragePool2d,
+  globalMaxPool2d,
+  maxPool2d,
+  type Pool2dOptions,
+} from './operations/images.ts'
 export { linear, matmul } from './operations/linear.ts'
 export {
   binaryCrossEntropy,
@@ -194,6 +216,7 @@ export { Random, type RandomState, seedAll } from './random.ts'
 export { noGrad, recycle } from './tape.ts'
 export {
   type DataType,
+  ModelBuffer,
   type Nested,
   Parameter,
   Tensor,

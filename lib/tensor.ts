@@ -205,6 +205,12 @@ export class Parameter extends Tensor {
   }
 }
 
+/**
+ * A tensor that belongs to a model without being trained, as a buffer of PyTorch: `buffersOf(model)` finds it, files and
+ * checkpoints hold it beside the parameters.
+ */
+export class ModelBuffer extends Tensor {}
+
 /** The number of elements of a shape. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, n) => product * n, 1)

@@ -30,6 +30,18 @@ class Arena {
     return static_cast<T*>(memory);
   }
 
+  // What stands before it lives on when what is taken after it is given back.
+  struct Mark {
+    std::size_t blocks, used;
+  };
+
+  Mark mark() const { return {blocks_.size(), blocks_.empty() ? 0 : blocks_.back().used}; }
+
+  // Ends the life of everything taken since.
+  void release(const Mark& mark) {
+    if (!blocks_.empty()) blocks_.back().used = blocks_.size() == mark.blocks ? mark.used : 0;
+  }
+
   // Ends the life of everything taken. Several blocks become one, so that the next call of this size finds
   // room.
   void reset() {

@@ -101,6 +101,25 @@ struct LayerNormArgs {
   float* dshift;
 };
 
+// Each channel over the rows that count; lib/kernels/contract-batch-norm.ts.
+struct BatchNormArgs {
+  int N, C;
+  const std::uint8_t* mask;  // [N] or null
+  const float* x;
+  float* mean;         // [C], results of the statistics; null: 0
+  float* variance;     // likewise; null: x is not divided
+  const float* gain;   // may be null
+  const float* shift;  // may be null
+  float eps;
+  float* y;
+  // Backward only; any of the gradients may be null.
+  bool of_batch;
+  const float* dy;
+  float* dx;
+  float* dgain;
+  float* dshift;
+};
+
 struct SoftmaxArgs {
   int N, C;
   bool log;
@@ -151,6 +170,31 @@ struct Conv1dArgs {
   const float* weight;  // [O, I / groups, size]
   const float* bias;    // may be null
   const float* packed;  // what conv1d_pack made of the weight, which is then not read; or null
+  float* y;
+  // Backward only; any of the gradients may be null.
+  const float* dy;
+  float* dx;
+  float* dweight;
+  float* dbias;
+};
+
+struct Conv2dShape {
+  int I, O, groups, rows, columns;
+  int width() const { return I / groups; }
+};
+
+// Images [rows.T][columns.T][I] to [rows.S][columns.S][O].
+struct Conv2dArgs {
+  Windows rows, columns;
+  int B, I, O, groups;
+  Conv2dShape shape() const { return {I, O, groups, rows.size, columns.size}; }
+  int width() const { return I / groups; }
+  std::ptrdiff_t image() const { return static_cast<std::ptrdiff_t>(rows.T) * columns.T * I; }
+  std::ptrdiff_t result() const { return static_cast<std::ptrdiff_t>(rows.S) * columns.S * O; }
+  const float* x;
+  const float* weight;  // [O, I / groups, rows.size, columns.size]
+  const float* bias;    // may be null
+  const float* packed;  // what conv2d_pack made of the weight, which is then not read; or null
   float* y;
   // Backward only; any of the gradients may be null.
   const float* dy;
@@ -366,6 +410,9 @@ struct Kernels {
   void (*embedding_backward)(const Context&, const EmbeddingArgs&);
   void (*layer_norm_forward)(const Context&, const LayerNormArgs&);
   void (*layer_norm_backward)(const Context&, const LayerNormArgs&);
+  void (*batch_norm_statistics)(const Context&, const BatchNormArgs&);
+  void (*batch_norm_forward)(const Context&, const BatchNormArgs&);
+  void (*batch_norm_backward)(const Context&, const BatchNormArgs&);
   void (*softmax_forward)(const Context&, const SoftmaxArgs&);
   void (*softmax_backward)(const Context&, const SoftmaxArgs&);
   void (*softmax_cross_entropy)(const Context&, CrossEntropyArgs&);
@@ -374,6 +421,10 @@ struct Kernels {
   void (*conv1d_pack)(const Context&, const Conv1dShape&, const float* weight, float* packed);
   void (*conv1d_forward)(const Context&, const Conv1dArgs&);
   void (*conv1d_backward)(const Context&, const Conv1dArgs&);
+  std::size_t (*conv2d_packed_length)(const Conv2dShape&);
+  void (*conv2d_pack)(const Context&, const Conv2dShape&, const float* weight, float* packed);
+  void (*conv2d_forward)(const Context&, const Conv2dArgs&);
+  void (*conv2d_backward)(const Context&, const Conv2dArgs&);
   void (*pool1d_forward)(const Context&, Pool, const Pool1dArgs&);
   void (*pool1d_backward)(const Context&, Pool, const Pool1dArgs&);
   void (*unary_forward)(const Context&, Unary, UnaryNumbers, std::size_t n, const float* x, float* y);

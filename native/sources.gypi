@@ -5,6 +5,7 @@
       "native/dispatch.cc",
       "native/executor.cc",
       "native/gemm/openblas.cc",
+      "native/plan/images.cc",
       "native/plan/plan.cc",
       "native/plan/steps.cc",
       "native/plan/time_axis.cc",
@@ -17,6 +18,7 @@
     "addon_sources": [
       "native/addon/addon.cc",
       "native/addon/attention.cc",
+      "native/addon/batch_norm.cc",
       "native/addon/ctc.cc",
       "native/addon/dense.cc",
       "native/addon/elementwise.cc",

@@ -13,6 +13,7 @@ import {
   sizes,
   unaryKinds as unaries,
 } from './support/kernel-cases.ts'
+import { imageCases } from './support/kernel-cases-images.ts'
 
 useBackend('native')
 const { available } = backend()
@@ -37,7 +38,10 @@ function expectSameBits(actual: Result, expected: Result) {
   expect(different).toEqual([])
 }
 
-const named = [...kernelCases, ...attentionCases].map((one): [string, KernelCase] => [one.name, one])
+const named = [...kernelCases, ...attentionCases, ...imageCases].map((one): [string, KernelCase] => [
+  one.name,
+  one,
+])
 const truths = new Map<string, Result>()
 
 /** What the reference says in float64, computed once for all targets. */

@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import { forecastChart, learningChart, stepChart } from '../lib/forecast/charts.ts'
 import { evaluate, type Forecasts } from '../lib/forecast/evaluation.ts'
-import { standaloneSvg } from '../lib/forecast/palette.ts'
 import { renderReport } from '../lib/forecast/report.ts'
+import { standaloneSvg } from '../lib/report/palette.ts'
 
 const rows = 60
 const horizon = 4

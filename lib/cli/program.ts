@@ -4,7 +4,7 @@
  */
 import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { BackendError, FileFormatError, NonFiniteLossError } from '../errors.ts'
+import { BackendError, DataError, FileFormatError, NonFiniteLossError } from '../errors.ts'
 import { InputError } from '../forecast/input-error.ts'
 import { defaults, logLevels } from '../serve/options.ts'
 import { printable, type Terminal } from './terminal.ts'
@@ -19,7 +19,9 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
     // Commander has shown the help, for want of a command.
     if (error instanceof CommanderError && error.code === 'commander.help') return 2
     if (error instanceof CommanderError) return refuse(terminal, error.message.replace(/^error: /, ''))
-    const isBadInput = [InputError, FileFormatError, BackendError].some((type) => error instanceof type)
+    const isBadInput = [InputError, DataError, FileFormatError, BackendError].some(
+      (type) => error instanceof type,
+    )
     if (isBadInput) return refuse(terminal, (error as Error).message)
     terminal.error(`lstm: ${explain(error as Error)}\n`)
     return 1

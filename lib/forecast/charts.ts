@@ -1,8 +1,7 @@
-/**
- * The report's pictures, as Vega specifications drawn to SVG text without a browser. Colours are the CSS variables of
- * `palette`, so that one picture serves a light and a dark page. Loaded only by whoever draws.
- */
-import { type Config, type Data, type Mark, parse, type Scale, type Spec, View } from 'vega'
+/** The pictures of a forecaster's report. Loaded only by whoever draws. */
+import type { Mark, Scale } from 'vega'
+import { lineChart } from '../report/charts.ts'
+import { areaOf, draw, legend, legendScale, lineOf, titleOf, xAxis, yAxis } from '../report/drawing.ts'
 import { looksLikeDate } from './dates.ts'
 import { band, type Evaluation, pointForecast } from './evaluation.ts'
 
@@ -120,37 +119,36 @@ export async function learningChart(
   epochs: readonly { number: number; loss: number; validationLoss?: number }[],
   { best }: { best?: number },
 ): Promise<string> {
-  const series = [
+  const lines = [
     { name: 'training', points: epochs.map(({ number, loss }) => ({ x: number, y: loss })) },
     {
       name: 'validation',
       points: epochs.flatMap(({ number, validationLoss: y }) => (y === undefined ? [] : [{ x: number, y }])),
     },
   ]
-  const mark: Mark = {
-    type: 'rule',
-    encode: {
-      enter: {
-        x: { scale: 'x', value: best ?? 0 },
-        y: { value: 0 },
-        y2: { signal: 'height' },
-        stroke: { value: 'var(--muted)' },
-        strokeDash: { value: [2, 3] },
-      },
-    },
-  }
-  const colours = ['var(--second)', 'var(--accent)']
-  return linesChart(series, { title: 'Loss by epoch', colours, marks: best ? [mark] : [] })
+  return lineChart({
+    title: 'Loss by epoch',
+    lines,
+    x: { format: 'd' },
+    mark: best,
+    colours: ['var(--second)', 'var(--accent)'],
+    size: 'half',
+  })
 }
 
 /** The mean absolute error at each step of the horizon, for the model and the baselines. */
 export async function stepChart({ scores }: Pick<Evaluation, 'scores'>): Promise<string> {
-  const series = scores.map(({ name, maeByStep }) => ({
+  const lines = scores.map(({ name, maeByStep }) => ({
     name,
     points: maeByStep.map((y, step) => ({ x: step + 1, y })),
   }))
-  const colours = ['var(--accent)', 'var(--second)', 'var(--third)', 'var(--ink)', 'var(--muted)']
-  return linesChart(series, { title: 'Mean absolute error by step ahead', colours, zero: true })
+  return lineChart({
+    title: 'Mean absolute error by step ahead',
+    lines,
+    x: { format: 'd' },
+    y: { zero: true },
+    size: 'half',
+  })
 }
 
 interface Step {
@@ -159,159 +157,4 @@ interface Step {
   part: number
   lower?: number
   upper?: number
-}
-
-interface Line {
-  name: string
-  points: readonly { x: number; y: number }[]
-}
-
-async function linesChart(
-  lines: readonly Line[],
-  options: { title: string; colours: readonly string[]; zero?: boolean; marks?: readonly Mark[] },
-): Promise<string> {
-  const { title, colours, zero = false, marks = [] } = options
-  const present = lines.filter(({ points }) => points.length > 0)
-  const data: Data[] = present.map(({ points }, i) => ({ name: `line${i}`, values: [...points] }))
-  const fields = (field: string) => data.map(({ name }) => ({ data: name, field }))
-  const isShort = present.every(({ points }) => points.length === 1)
-  return draw({
-    width: 410,
-    height: 230,
-    data,
-    scales: [
-      { name: 'x', type: 'linear', zero: false, range: 'width', domain: { fields: fields('x') } },
-      { name: 'y', type: 'linear', zero, nice: true, range: 'height', domain: { fields: fields('y') } },
-      legendScale(
-        'colour',
-        present.map(({ name }) => name),
-        colours,
-      ),
-    ],
-    axes: [{ ...xAxis, format: 'd', tickMinStep: 1, tickCount: 6 }, yAxis],
-    legends: [{ ...legend, stroke: 'colour', columns: present.length > 3 ? 2 : 0 }],
-    title: titleOf(title),
-    marks: [
-      ...marks,
-      ...present.map((_, i) => lineOf(`line${i}`, { colour: colours[i % colours.length], width: 1.8 })),
-      ...(isShort ? present.map((_, i) => dotOf(`line${i}`, colours[i % colours.length])) : []),
-    ],
-  })
-}
-
-const xAxis = { orient: 'bottom' as const, scale: 'x', tickSize: 4, labelFlush: true, labelOverlap: true }
-const yAxis = {
-  orient: 'left' as const,
-  scale: 'y',
-  grid: true,
-  domain: false,
-  ticks: false,
-  tickCount: 5,
-}
-const legend = {
-  orient: 'top' as const,
-  direction: 'horizontal' as const,
-  offset: 6,
-  symbolType: 'stroke',
-  symbolSize: 200,
-  columnPadding: 14,
-}
-
-function legendScale(name: string, domain: string[], colours: readonly string[]) {
-  const range = domain.map((_, i) => colours[i % colours.length])
-  return { name, type: 'ordinal' as const, domain, range }
-}
-
-function titleOf(text: string) {
-  return { text, anchor: 'start' as const, offset: 10 }
-}
-
-function lineOf(data: string, { colour, width }: { colour: string; width: number }): Mark {
-  return {
-    type: 'line',
-    from: { data },
-    encode: {
-      enter: {
-        x: { scale: 'x', field: 'x' },
-        y: { scale: 'y', field: 'y' },
-        stroke: { value: colour },
-        strokeWidth: { value: width },
-        strokeJoin: { value: 'round' },
-        strokeCap: { value: 'round' },
-      },
-    },
-  }
-}
-
-function areaOf(data: string, colour: string): Mark {
-  return {
-    type: 'area',
-    from: { data },
-    encode: {
-      enter: {
-        x: { scale: 'x', field: 'x' },
-        y: { scale: 'y', field: 'lower' },
-        y2: { scale: 'y', field: 'upper' },
-        fill: { value: colour },
-        fillOpacity: { value: 0.18 },
-      },
-    },
-  }
-}
-
-function dotOf(data: string, colour: string): Mark {
-  return {
-    type: 'symbol',
-    from: { data },
-    encode: {
-      enter: {
-        x: { scale: 'x', field: 'x' },
-        y: { scale: 'y', field: 'y' },
-        fill: { value: colour },
-        size: { value: 30 },
-      },
-    },
-  }
-}
-
-const font = 'system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif'
-
-const config: Config = {
-  title: { font, fontSize: 13, fontWeight: 600, color: 'var(--ink)' },
-  axis: {
-    labelFont: font,
-    labelFontSize: 11,
-    labelColor: 'var(--muted)',
-    labelPadding: 6,
-    gridColor: 'var(--faint)',
-    domainColor: 'var(--muted)',
-    tickColor: 'var(--muted)',
-  },
-  legend: {
-    labelLimit: 0,
-    symbolStrokeWidth: 3,
-    labelFont: font,
-    labelFontSize: 11.5,
-    labelColor: 'var(--ink)',
-    labelOffset: 5,
-  },
-}
-
-async function draw(spec: Spec): Promise<string> {
-  const view = new View(
-    parse({
-      padding: { left: 0, right: 8, top: 4, bottom: 4 },
-      autosize: { type: 'fit', contains: 'padding' },
-      config,
-      ...spec,
-    }),
-    {
-      renderer: 'none',
-    },
-  )
-  try {
-    return await view.toSVG()
-  } finally {
-    view.finalize()
-  }
 }

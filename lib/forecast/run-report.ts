@@ -1,9 +1,9 @@
 /** The reports of the two things done with a forecaster: training it, and evaluating it on a series. */
 import { backend } from '../kernels/index.ts'
+import { standaloneSvg } from '../report/palette.ts'
 import { labelsAfter, stepName } from './dates.ts'
 import type { Evaluation } from './evaluation.ts'
 import type { Forecaster } from './forecaster.ts'
-import { standaloneSvg } from './palette.ts'
 import { type ReportContent, renderReport } from './report.ts'
 import { missingValues, type Series } from './series.ts'
 import type { TrainResult } from './train.ts'

@@ -1,6 +1,6 @@
 /** Trains a forecaster on one or many series: splits, scales, cuts windows, fits, and evaluates on what it held out. */
 import type { FloatArray } from '../kernels/contract.ts'
-import { parametersOf } from '../layers/layer.ts'
+import { parametersOf, tensorsOf } from '../layers/layer.ts'
 import type { Epoch } from '../training/epoch.ts'
 import { fit } from '../training/fit.ts'
 import { adam } from '../training/optimizers.ts'
@@ -106,13 +106,13 @@ export async function trainForecaster(
     for await (const epoch of run) {
       history.push(epoch)
       if (epoch.improved)
-        for (const [name, { array }] of parametersOf(model)) best.set(name, array.slice() as FloatArray)
+        for (const [name, { array }] of tensorsOf(model)) best.set(name, array.slice() as FloatArray)
       options.onEpoch?.(epoch)
     }
   } catch (error) {
     if (!signal?.aborted || history.length === 0) throw error
     // `fit` leaves the parameters of the last update; what is kept is the best epoch, as after a whole run.
-    for (const [name, parameter] of parametersOf(model)) parameter.write(best.get(name)!)
+    for (const [name, parameter] of tensorsOf(model)) parameter.write(best.get(name)!)
   }
   const seconds = (performance.now() - start) / 1000
   const forecaster = new Forecaster(model, settings)

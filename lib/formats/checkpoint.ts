@@ -5,10 +5,10 @@
 import { describe, FileFormatError, refuseUnknownOptions } from '../errors.ts'
 import type { FloatArray } from '../kernels/contract.ts'
 import { withoutInitialValues } from '../layers/initialisation.ts'
-import { Layer, type LayerConfig, type Model, parametersOf } from '../layers/layer.ts'
+import { Layer, type LayerConfig, type Model, tensorsOf } from '../layers/layer.ts'
 import { layerFromConfig } from '../layers/registry.ts'
 import { Sequential } from '../layers/sequential.ts'
-import type { Parameter } from '../tensor.ts'
+import type { Tensor } from '../tensor.ts'
 import { writeFileAtomically } from './atomic.ts'
 import { matchParameters, readParameters } from './parameters.ts'
 import { encodeSafetensors, openSafetensors, readSafetensors, type StoredArray } from './safetensors/index.ts'
@@ -87,7 +87,7 @@ export async function saveCheckpoint(
   path: string,
   { metadata = {}, training }: { metadata?: Readonly<Record<string, string>>; training?: TrainingPart },
 ): Promise<void> {
-  const parameters = parametersOf(model)
+  const parameters = tensorsOf(model)
   if (parameters.size === 0)
     throw new TypeError(`save: ${describe(model)} has no parameters to write to ${path}`)
   const tensors = new Map<string, { shape: readonly number[]; data: FloatArray }>()
@@ -181,8 +181,8 @@ function countElements(tensors: ReadonlyMap<string, { shape: readonly number[] }
   return [...tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((size, n) => size * n, 1), 0)
 }
 
-function requireParameters(path: string, model: Model): Map<string, Parameter> {
-  const parameters = parametersOf(model)
+function requireParameters(path: string, model: Model): Map<string, Tensor> {
+  const parameters = tensorsOf(model)
   if (parameters.size > 0) return parameters
   throw new TypeError(`load: ${describe(model)} has no parameters to load ${path} into`)
 }

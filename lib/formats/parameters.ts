@@ -1,11 +1,11 @@
 /** From the tensors of a file to the parameters of a model: all of them fit, or none is touched. */
 import { FileFormatError, nearestName } from '../errors.ts'
 import type { FloatArray } from '../kernels/contract.ts'
-import type { Parameter } from '../tensor.ts'
+import type { Tensor } from '../tensor.ts'
 import type { SafetensorsFile, TensorInfo } from './safetensors/index.ts'
 
-/** Parameters under the names of their tensors in a file. */
-export type NamedParameters = ReadonlyMap<string, Parameter>
+/** Parameters, and buffers, under the names of their tensors in a file. */
+export type NamedParameters = ReadonlyMap<string, Tensor>
 
 type Stored = Pick<TensorInfo, 'shape' | 'dataType'>
 
@@ -53,7 +53,7 @@ export function matchParameters(
 
 /** Reads tensors that `matchParameters` found right into their parameters. */
 export async function readParameters(file: SafetensorsFile, parameters: NamedParameters): Promise<void> {
-  const read = async ([name, parameter]: [string, Parameter]) => {
+  const read = async ([name, parameter]: [string, Tensor]) => {
     try {
       await file.readInto(name, parameter.array as FloatArray)
     } finally {

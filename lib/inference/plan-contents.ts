@@ -50,7 +50,7 @@ export function planContents(steps: readonly PlanStep[], like: FloatArray): Plan
 
 function withoutWeights({ step, ...sizes }: Sized): Sized {
   const numbers = Object.entries(step).filter(([, value]) => typeof value !== 'object')
-  return { ...sizes, step: Object.fromEntries(numbers) as unknown as PlanStep }
+  return { ...sizes, step: Object.fromEntries(numbers) as unknown as Sized['step'] }
 }
 
 /** @throws {TypeError | BackendError} as `attach` */

@@ -5,7 +5,7 @@ import { kernelsFor } from '../kernels/index.ts'
 import { stepsAfter } from '../kernels/plan-widths.ts'
 import { Layer, parametersOf } from '../layers/layer.ts'
 import { requireMask } from '../operations/common.ts'
-import { Tensor, type TensorArray } from '../tensor.ts'
+import { sizeOf, Tensor, type TensorArray } from '../tensor.ts'
 import { type PlanContents, planContents, requireContents, type SharedPlan } from './plan-contents.ts'
 import { Scheduler } from './scheduler.ts'
 import { requireStreams, Stream, type StreamOptions } from './stream.ts'
@@ -103,7 +103,8 @@ export class Plan {
   }
 
   /**
-   * @param x [B, T, inputSize], or int32 [B, T] where the model begins with an Embedding
+   * @param x [B, T, inputSize], or int32 [B, T] where the model begins with an Embedding; of images [B, H, W, C], or
+   *   [B, T, H, W, C] where each step is one
    * @returns [B, S, outputSize], S being T unless convolutions or pools change it, or [B, outputSize] where one step is left:
    *   after a lastStep, an LSTM that returns no sequences, a global pool or a Flatten; with `state` in the options also the new state
    * @throws {TypeError | RangeError} if x, the lengths, the mask or the state do not fit
@@ -260,7 +261,8 @@ export class Plan {
   #requireInput({ shape, array, dataType }: Tensor): readonly number[] {
     if (this.contents.vocabulary) return this.#requireIndices(shape, array)
     const type = this.contents.isDouble ? 'float64' : 'float32'
-    if (shape.length === 3 && shape[2] === this.inputSize && dataType === type) return shape
+    const isSized = shape.length > 2 && sizeOf(shape.slice(2)) === this.inputSize
+    if (isSized && dataType === type) return shape
     const expected = `[B, T, ${this.inputSize}] and type ${type}`
     throw new RangeError(`predict: expected x of shape ${expected}, got [${shape}] of ${dataType}`)
   }

@@ -1,5 +1,6 @@
 /** What a plan's steps allow: streams, sequences in parts, sequences of several lengths in a batch. */
 import type { CompiledPlan, FloatArray, Kernels, PlanStep } from '../kernels/contract.ts'
+import { isWindowed } from '../kernels/plan-images.ts'
 import { endsInOneStep, runsInParts, runsRagged } from '../kernels/plan-widths.ts'
 import type { TensorArray } from '../tensor.ts'
 
@@ -43,12 +44,11 @@ export function traitsOf(steps: readonly PlanStep[]): Traits {
 }
 
 /** Steps that choose or move time steps and compute nothing. */
-const movesOnly: readonly PlanStep['kind'][] = ['lastStep', 'flatten', 'reverse', 'masking']
+const movesOnly: readonly PlanStep['kind'][] = ['lastStep', 'flatten', 'flattenEach', 'reverse', 'masking']
 
 function sharingOf(steps: readonly PlanStep[]): Sharing {
   if (steps.every(runsRagged)) return 'ragged'
-  const needsSteps = ({ kind }: PlanStep) => kind === 'conv1d' || kind === 'pool1d' || kind === 'flatten'
-  return steps.some(needsSteps) ? 'equal' : 'padded'
+  return steps.some((step) => isWindowed(step) || step.kind === 'flatten') ? 'equal' : 'padded'
 }
 
 function obstacleIn(steps: readonly PlanStep[]): string | undefined {

@@ -13,15 +13,32 @@ export type PlanStep =
   /** First step only: x is then an Int32Array of indices in [0, V), [B, T]. */
   | { kind: 'embedding'; V: number; E: number; weight: FloatArray; maskZero: boolean }
   | { kind: 'layerNorm'; F: number; gain?: FloatArray; shift?: FloatArray; eps: number }
+  /** y = x∘scale + shift for each channel; of an image at every place. */
+  | { kind: 'affine'; scale: FloatArray; shift: FloatArray }
   | PlanConv1d
+  | PlanConv2d
   /** As `Pool1dForward`, of windows as `windowsOver` lays them. */
   | { kind: 'pool1d'; function: Pool; size: number; stride: number; padding: Padding; countPadding: boolean }
+  /** The same along rows and along columns, one after the other. */
+  | (PlanImage & {
+      kind: 'pool2d'
+      function: Pool
+      size: number
+      stride: number
+      padding: Padding
+      columns: Omit<WindowOptions, 'dilation'>
+      countPadding: boolean
+    })
   | { kind: 'softmax'; log: boolean }
   | { kind: 'unary'; function: Unary; alpha?: number; beta?: number }
   /** To the last step of each sequence that counts, zeros where none does; what follows has T = 1. */
   | { kind: 'lastStep' }
   /** As `Pool1dForward` over all valid steps; what follows has T = 1. */
   | { kind: 'globalPool1d'; function: Pool }
+  /** As `Pool1dForward` over all places of an image, of its valid rows where these are steps. */
+  | (PlanImage & { kind: 'globalPool2d'; function: Pool })
+  /** From here on an image's rows, or columns, are features like others: changes nothing and is left out. */
+  | { kind: 'flattenEach' }
   /** All steps side by side as the features of one: T is then what the step after it asks for. */
   | { kind: 'flatten' }
   /** Turns the valid steps of each sequence round, and their mask unless it is kept. */
@@ -56,6 +73,27 @@ export interface PlanConv1d extends WindowOptions {
   I: number
   O: number
   groups: number
+  weight: FloatArray
+  bias?: FloatArray
+}
+
+/**
+ * A step on images. Their rows are the time steps, each [width, channels] features; or, of `frames`, every time step is an
+ * image [height, width, channels]. Sizes that a layer does not tell follow from the step before.
+ */
+export interface PlanImage {
+  frames: boolean
+  height?: number
+  width?: number
+}
+
+/** As `Conv2dForward`, of windows as `windowsOver` lays them, its own along the rows; lengths become those of the result. */
+export interface PlanConv2d extends PlanImage, WindowOptions {
+  kind: 'conv2d'
+  I: number
+  O: number
+  groups: number
+  columns: WindowOptions
   weight: FloatArray
   bias?: FloatArray
 }

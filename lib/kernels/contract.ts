@@ -16,7 +16,9 @@
  */
 
 import type { AttentionKernels } from './contract-attention.ts'
+import type { BatchNormKernels } from './contract-batch-norm.ts'
 import type { CtcLoss } from './contract-ctc.ts'
+import type { ImageKernels } from './contract-images.ts'
 import type { CompiledPlan, PlanStep, RunPlan, RunPlanAsync } from './contract-plan.ts'
 import type { Conv1dBackward, Conv1dForward, Pool, Pool1dBackward, Pool1dForward } from './windows.ts'
 
@@ -25,7 +27,7 @@ export type * from './contract-plan.ts'
 
 export type FloatArray = Float32Array | Float64Array
 
-export interface Kernels extends AttentionKernels {
+export interface Kernels extends AttentionKernels, BatchNormKernels, ImageKernels {
   readonly name: 'native' | 'reference'
   /** Of packed weights: what was packed under one name is read under the same name only. */
   readonly layout: string

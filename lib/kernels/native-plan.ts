@@ -9,7 +9,9 @@ import type {
   LstmPass,
   LstmVariant,
   PlanConv1d,
+  PlanConv2d,
   PlanDone,
+  PlanImage,
   PlanLstm,
   PlanStep,
   RunPlan,
@@ -27,6 +29,8 @@ export interface PlanAddon {
   linearPack(call: { I: number; O: number; weight: FloatArray; packed: FloatArray }): void
   conv1dPackedLength(shape: ConvolutionShape): number
   conv1dPack(call: ConvolutionShape & { weight: FloatArray; packed: FloatArray }): void
+  conv2dPackedLength(shape: ConvolutionShape & { columnSize: number }): number
+  conv2dPack(call: ConvolutionShape & { columnSize: number; weight: FloatArray; packed: FloatArray }): void
   lineOffset(array: Float32Array): number
   runPlan(...call: RunArguments): void
   runPlanAsync(...call: [...RunArguments, threads: number | undefined, done: PlanDone]): number
@@ -85,6 +89,10 @@ const kinds = {
   flatten: 10,
   reverse: 11,
   masking: 12,
+  affine: 13,
+  conv2d: 14,
+  pool2d: 15,
+  globalPool2d: 16,
 }
 const flags = {
   layerNorm: 1,
@@ -101,7 +109,7 @@ const flags = {
   keepMask: 2048,
 }
 const merges: readonly DirectionMerge[] = ['concat', 'sum', 'mul', 'average']
-const stepInts = 24
+const stepInts = 32
 const paddings = { valid: 0, same: -1, causal: -2 }
 const lineFloats = 16
 const unaryNames: readonly Unary[] = [
@@ -142,6 +150,8 @@ interface Entry {
   reals?: readonly number[]
   windows?: WindowOptions
   groups?: number
+  columns?: WindowOptions
+  image?: PlanImage
   sections: readonly (Section | undefined)[]
   /** Of each direction of an LSTM. */
   variants?: readonly (Section | undefined)[]
@@ -180,11 +190,9 @@ export function compileNativePlan(addon: PlanAddon, steps: readonly PlanStep[]):
       entry.function ?? 0,
     ])
     ints.set(new Int32Array(Float32Array.from(reals).buffer), 10)
-    if (entry.windows) {
-      const { size, stride, dilation, padding } = entry.windows
-      const zeros = typeof padding === 'number' ? padding : paddings[padding]
-      ints.set([size, stride, dilation, zeros, entry.groups ?? 1], 15)
-    }
+    if (entry.windows) ints.set([...windowNumbers(entry.windows), entry.groups ?? 1], 15)
+    if (entry.columns) ints.set(windowNumbers(entry.columns), 22)
+    if (entry.image) ints.set([entry.image.height ?? 0, entry.image.width!], 26)
     const append = (section: Section | undefined) => {
       const first = line
       section?.fill(weights.subarray(line * lineFloats, line * lineFloats + section.length))
@@ -196,6 +204,10 @@ export function compileNativePlan(addon: PlanAddon, steps: readonly PlanStep[]):
       ints[20 + d] = variant ? 1 + append(variant) : 0
   }
   return { stateWidth, program, weights }
+}
+
+function windowNumbers({ size, stride, dilation, padding }: WindowOptions): number[] {
+  return [size, stride, dilation, typeof padding === 'number' ? padding : paddings[padding]]
 }
 
 /** Zeros that start on a cache line: vectors that cross one cost twice. */
@@ -316,6 +328,31 @@ function entryOf(addon: PlanAddon, { step, input: I, output: O }: Sized): Entry 
       }
     case 'globalPool1d':
       return { kind: kinds.globalPool1d, function: poolNames.indexOf(step.function), sections: [] }
+    case 'affine':
+      return {
+        kind: kinds.affine,
+        image: { frames: false, width: step.scale.length },
+        sections: [copied(step.scale), copied(step.shift)],
+      }
+    case 'conv2d':
+      return conv2dEntry(addon, step)
+    case 'pool2d':
+      return {
+        kind: kinds.pool2d,
+        function: poolNames.indexOf(step.function),
+        flags: step.countPadding ? flags.countPadding : 0,
+        windows: { ...step, dilation: 1 },
+        columns: { ...step.columns, dilation: 1 },
+        image: step,
+        sections: [],
+      }
+    case 'globalPool2d':
+      return {
+        kind: kinds.globalPool2d,
+        function: poolNames.indexOf(step.function),
+        image: step,
+        sections: [],
+      }
     case 'masking':
       return { kind: kinds.masking, reals: [0, 0, 0, step.value], sections: [] }
     case 'reverse':
@@ -373,6 +410,24 @@ function conv1dEntry(addon: PlanAddon, step: PlanConv1d): Entry {
     flags: bias ? flags.bias : 0,
     windows: step,
     groups,
+    sections: [packed, copied(bias)],
+  }
+}
+
+function conv2dEntry(addon: PlanAddon, step: PlanConv2d): Entry {
+  const { I, O, size, columns, groups, weight, bias } = step
+  const shape = { I, O, groups, size, columnSize: columns.size }
+  const packed: Section = {
+    length: addon.conv2dPackedLength(shape),
+    fill: (memory) => addon.conv2dPack({ ...shape, weight, packed: memory }),
+  }
+  return {
+    kind: kinds.conv2d,
+    flags: bias ? flags.bias : 0,
+    windows: step,
+    columns,
+    groups,
+    image: step,
     sections: [packed, copied(bias)],
   }
 }

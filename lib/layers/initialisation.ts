@@ -2,7 +2,7 @@
 import { describe } from '../errors.ts'
 import type { FloatArray } from '../kernels/contract.ts'
 import { ambientRandom, Random } from '../random.ts'
-import { Parameter, sizeOf } from '../tensor.ts'
+import { ModelBuffer, Parameter, sizeOf } from '../tensor.ts'
 
 export type FloatDataType = 'float32' | 'float64'
 
@@ -43,6 +43,11 @@ export class Initialiser {
 
   constant(shape: readonly number[], value = 0): Parameter {
     return new Parameter(shape, this.#allocate(sizeOf(shape)).fill(value), false)
+  }
+
+  /** No parameter: what training updates without a gradient. */
+  buffer(shape: readonly number[], value = 0): ModelBuffer {
+    return new ModelBuffer(shape, this.#allocate(sizeOf(shape)).fill(value))
   }
 
   /** U(-bound, bound) */

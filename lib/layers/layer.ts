@@ -1,6 +1,6 @@
 /** What a layer and a model are, and how parameters are found in them. */
 import type { PlanStep } from '../kernels/contract.ts'
-import { Parameter, type Tensor } from '../tensor.ts'
+import { ModelBuffer, Parameter, type Tensor } from '../tensor.ts'
 
 /** Carried state, opaque to everyone but the layer or model that returned it. */
 export type State = unknown
@@ -37,7 +37,10 @@ export interface Model {
 
 /** Parameters plus a forward made of operations. */
 export abstract class Layer implements Model {
-  /** Whether dropout and zoneout are sampled. Off until `setTraining`; `fit` switches it on for its steps. */
+  /**
+   * Whether dropout and zoneout are sampled, and batch normalisation takes its statistics from the batch. Off until
+   * `setTraining`; `fit` switches it on for its steps.
+   */
   training = false
   readonly readsTarget?: boolean
 
@@ -96,7 +99,26 @@ export function parametersOf(model: object): Map<string, Parameter> {
   return found
 }
 
-/** Switches dropout and zoneout on or off in every layer of a model. */
+/** Every tensor of a model that is stored with it but not trained, e.g. `1.running_mean`; a shared one comes once. */
+export function buffersOf(model: object): Map<string, ModelBuffer> {
+  const found = new Map<string, ModelBuffer>()
+  const seen = new Set<ModelBuffer>()
+  for (const [path, part] of partsOf(model)) {
+    for (const [name, value] of Object.entries(part)) {
+      if (!(value instanceof ModelBuffer) || seen.has(value)) continue
+      seen.add(value)
+      found.set(path ? `${path}.${name}` : name, value)
+    }
+  }
+  return found
+}
+
+/** What a file holds of a model: its parameters, then its buffers. */
+export function tensorsOf(model: object): Map<string, Tensor> {
+  return new Map<string, Tensor>([...parametersOf(model), ...buffersOf(model)])
+}
+
+/** Switches dropout, zoneout and the statistics of batches on or off in every layer of a model. */
 export function setTraining(model: object, training: boolean): void {
   for (const [, layer] of layersOf(model)) layer.training = training
 }

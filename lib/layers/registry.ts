@@ -1,9 +1,12 @@
 /** From what `config()` returned back to a layer, for files. */
 import { describe, nearestName } from '../errors.ts'
+import type { Pool2dOptions } from '../operations/images.ts'
 import type { Pool1dOptions } from '../operations/windows.ts'
 import { Activation, type ActivationKind, type ActivationNumbers } from './activation.ts'
 import { Attention, type AttentionLayerOptions } from './attention.ts'
+import { BatchNorm, type BatchNormOptions } from './batch-norm.ts'
 import { Conv1d, type Conv1dLayerOptions } from './convolution.ts'
+import { Conv2d, type Conv2dLayerOptions } from './convolution2d.ts'
 import { Dropout, type DropoutOptions } from './dropout.ts'
 import { Embedding, type EmbeddingOptions } from './embedding.ts'
 import { EncoderDecoder, type EncoderDecoderOptions } from './encoder-decoder.ts'
@@ -22,6 +25,13 @@ import {
   GlobalMaxPool1d,
   MaxPool1d,
 } from './pooling.ts'
+import {
+  AveragePool2d,
+  type AveragePool2dOptions,
+  GlobalAveragePool2d,
+  GlobalMaxPool2d,
+  MaxPool2d,
+} from './pooling2d.ts'
 import { Sequential } from './sequential.ts'
 import {
   Flatten,
@@ -40,13 +50,18 @@ const builders: Record<string, (options: object) => Layer> = {
   },
   Attention: (options) => new Attention(options as AttentionLayerOptions),
   AveragePool1d: (options) => new AveragePool1d(options as AveragePool1dOptions),
+  AveragePool2d: (options) => new AveragePool2d(options as AveragePool2dOptions),
+  BatchNorm: (options) => new BatchNorm(options as BatchNormOptions),
   Conv1d: (options) => new Conv1d(options as Conv1dLayerOptions),
+  Conv2d: (options) => new Conv2d(options as Conv2dLayerOptions),
   Dropout: (options) => new Dropout(options as DropoutOptions),
   Embedding: (options) => new Embedding(options as EmbeddingOptions),
   EncoderDecoder: (options) => new EncoderDecoder(options as EncoderDecoderOptions),
   Flatten: () => new Flatten(),
   GlobalAveragePool1d: () => new GlobalAveragePool1d(),
+  GlobalAveragePool2d: () => new GlobalAveragePool2d(),
   GlobalMaxPool1d: () => new GlobalMaxPool1d(),
+  GlobalMaxPool2d: () => new GlobalMaxPool2d(),
   LastStep: () => new LastStep(),
   LayerNorm: (options) => new LayerNorm(options as LayerNormOptions),
   Linear: (options) => new Linear(options as LinearOptions),
@@ -54,6 +69,7 @@ const builders: Record<string, (options: object) => Layer> = {
   LSTMCell: (options) => new LSTMCell(options as LSTMCellOptions),
   Masking: (options) => new Masking(options as MaskingOptions),
   MaxPool1d: (options) => new MaxPool1d(options as Pool1dOptions),
+  MaxPool2d: (options) => new MaxPool2d(options as Pool2dOptions),
   MultiHeadAttention: (options) => new MultiHeadAttention(options as MultiHeadAttentionOptions),
   Reverse: (options) => new Reverse(options as ReverseOptions),
   Sequential: (options) => {

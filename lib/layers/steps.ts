@@ -116,7 +116,8 @@ export class Reverse extends Layer {
 /**
  * The same layer at every step: x [B, T, ...] as B·T items, each [...], as keras.layers.TimeDistributed. A `Linear` and
  * what else works on the last axis alone does so without it. The layer gets neither lengths nor a mask, and starts from no
- * state. Its parameters stand under `layer.`.
+ * state. Its parameters stand under `layer.`. A model of images at every step of a video is one, inside it the layers on an
+ * image: `TimeDistributed(new Sequential([new Conv2d(...), ..., new Flatten()]))`.
  */
 export class TimeDistributed extends Layer {
   readonly layer: Layer
@@ -142,12 +143,15 @@ export class TimeDistributed extends Layer {
 
   /** @throws {TypeError} if the layer looks at more than one step's features: a plan has no axis for that */
   override freeze(): readonly PlanStep[] {
-    const steps = this.layer.freeze()
-    const odd = steps.find(({ kind }) => !['linear', 'layerNorm', 'softmax', 'unary'].includes(kind))
-    if (!odd) return steps
-    throw new TypeError(
-      `compile: a TimeDistributed ${odd.kind} has no frozen form; call its forward inside noGrad`,
-    )
+    return this.layer.freeze().map((step): PlanStep => {
+      if (['linear', 'layerNorm', 'affine', 'softmax', 'unary'].includes(step.kind)) return step
+      if (step.kind === 'flatten') return { kind: 'flattenEach' }
+      const isOnImages = step.kind === 'conv2d' || step.kind === 'pool2d' || step.kind === 'globalPool2d'
+      if (isOnImages && !step.frames) return { ...step, frames: true }
+      throw new TypeError(
+        `compile: a TimeDistributed ${step.kind} has no frozen form; call its forward inside noGrad`,
+      )
+    })
   }
 
   override config(): LayerConfig {

@@ -1,7 +1,7 @@
 /** Operations on windows along the time axis: convolution and pooling. */
 import { requireInteger } from '../errors.ts'
 import { kernelsFor } from '../kernels/index.ts'
-import { type Padding, type Pool, type Windows, windowsOver } from '../kernels/windows.ts'
+import { type Padding, type Pool, type WindowOptions, type Windows, windowsOver } from '../kernels/windows.ts'
 import { outputBuffer, recordOne } from '../tape.ts'
 import type { Tensor } from '../tensor.ts'
 import { floats, requireMask, requireShape } from './common.ts'
@@ -150,23 +150,27 @@ function pool(
 }
 
 /** The windows over x [B, T, C], at least one. @throws {RangeError} if an option or the shape does not fit */
-function requireWindows(
+function requireWindows(place: string, x: Tensor, { C, ...options }: { C: number } & WindowOptions): Windows {
+  if (x.shape.length !== 3 || x.shape[2] !== C) {
+    throw new RangeError(`${place}: expected x of shape [B, T, ${C ?? 'C'}], got [${x.shape}]`)
+  }
+  return requireWindowsOver(place, x.shape[1], options)
+}
+
+/** The windows over T steps, rows or columns, at least one. @throws {RangeError} if an option does not fit */
+export function requireWindowsOver(
   place: string,
-  x: Tensor,
-  { C, ...options }: { C: number; size: number; stride: number; dilation: number; padding: Padding },
+  T: number,
+  options: WindowOptions,
+  what = 'steps',
 ): Windows {
   const { size, stride, dilation, padding } = options
   for (const [name, value] of Object.entries({ size, stride, dilation })) requireInteger(place, name, value)
   requirePadding(place, padding)
-  if (x.shape.length !== 3 || x.shape[2] !== C) {
-    throw new RangeError(`${place}: expected x of shape [B, T, ${C ?? 'C'}], got [${x.shape}]`)
-  }
-  const windows = windowsOver(x.shape[1], options)
+  const windows = windowsOver(T, options)
   if (windows.S > 0) return windows
   const span = (size - 1) * dilation + 1
-  throw new RangeError(
-    `${place}: a window of ${span} steps does not fit into ${x.shape[1]} with padding ${padding}`,
-  )
+  throw new RangeError(`${place}: a window of ${span} ${what} does not fit into ${T} with padding ${padding}`)
 }
 
 /** @throws {RangeError} unless the value is a way of padding */

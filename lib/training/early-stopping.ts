@@ -1,7 +1,7 @@
 /** Early stopping: watches one number after each epoch and keeps the weights of the best. */
 import { refuseUnknownOptions, requireInteger, requireNumber } from '../errors.ts'
 import type { FloatArray } from '../kernels/contract.ts'
-import type { Parameter } from '../tensor.ts'
+import type { Tensor } from '../tensor.ts'
 import type { Epoch } from './epoch.ts'
 
 export interface EarlyStoppingOptions {
@@ -26,11 +26,12 @@ export class EarlyStopping {
   readonly #patience: number
   readonly #minDelta: number
   readonly #monitor: (epoch: Epoch) => number
-  readonly #parameters: ReadonlyMap<string, Parameter>
+  readonly #tensors: ReadonlyMap<string, Tensor>
   #state: EarlyStoppingState = { best: null, bestEpoch: 0, waited: 0 }
   readonly #weights = new Map<string, FloatArray>()
 
-  constructor(options: EarlyStoppingOptions, parameters: ReadonlyMap<string, Parameter>) {
+  /** @param tensors what is kept of the best epoch: parameters and buffers */
+  constructor(options: EarlyStoppingOptions, tensors: ReadonlyMap<string, Tensor>) {
     refuseUnknownOptions('earlyStopping', options, ['patience', 'minDelta', 'monitor'])
     const {
       patience = 10,
@@ -42,14 +43,14 @@ export class EarlyStopping {
     this.#patience = patience
     this.#minDelta = minDelta
     this.#monitor = monitor
-    this.#parameters = parameters
+    this.#tensors = tensors
   }
 
   get state(): EarlyStoppingState {
     return { ...this.#state }
   }
 
-  /** The best weights under their parameters' names; empty before the first epoch ends. */
+  /** The best weights, and running statistics, under their names; empty before the first epoch ends. */
   get weights(): ReadonlyMap<string, FloatArray> {
     return this.#weights
   }
@@ -74,8 +75,8 @@ export class EarlyStopping {
       return { improved: false, stop: this.#state.waited >= this.#patience }
     }
     this.#state = { best: value, bestEpoch: epoch.number, waited: 0 }
-    for (const [name, parameter] of this.#parameters) {
-      const array = parameter.array as FloatArray
+    for (const [name, tensor] of this.#tensors) {
+      const array = tensor.array as FloatArray
       const kept = this.#weights.get(name)
       if (kept) kept.set(array)
       else this.#weights.set(name, array.slice())
@@ -85,6 +86,6 @@ export class EarlyStopping {
 
   /** Puts the best weights back into the parameters. */
   restore(): void {
-    for (const [name, kept] of this.#weights) this.#parameters.get(name)!.write(kept)
+    for (const [name, kept] of this.#weights) this.#tensors.get(name)!.write(kept)
   }
 }

@@ -1,7 +1,7 @@
 /**
  * `fit`: the training loop. What one batch does stands in learner.ts, what a run leaves on disk in resume.ts.
  */
-import type { Model } from '../layers/layer.ts'
+import { type Model, tensorsOf } from '../layers/layer.ts'
 import { ambientRandom, hash, Random } from '../random.ts'
 import { type Data, type Source, sourceOf } from './batching.ts'
 import { EarlyStopping } from './early-stopping.ts'
@@ -71,7 +71,7 @@ class Run {
     this.#learner = new Learner(model, options, ({ base, step }) =>
       this.#schedule.rate({ base, step, epoch: this.#epoch, epochs, steps }),
     )
-    this.#stopping = earlyStopping && new EarlyStopping(earlyStopping, this.#learner.parameters)
+    this.#stopping = earlyStopping && new EarlyStopping(earlyStopping, tensorsOf(model))
     this.#pace = new Pace(options.signal)
     this.#seed = options.seed ?? ambientRandom().uint32()
     this.#random = new Random(hash(this.#seed, 0))

@@ -3,7 +3,7 @@
  * half done.
  */
 import { NonFiniteLossError, requireNumber } from '../errors.ts'
-import { type Model, parametersOf } from '../layers/layer.ts'
+import { type Model, parametersOf, tensorsOf } from '../layers/layer.ts'
 import { detachState } from '../layers/state.ts'
 import { type Random, withRandom } from '../random.ts'
 import { recycle } from '../tape.ts'
@@ -98,11 +98,11 @@ export class Learner {
   }
 
   /**
-   * Throws the same error if a parameter is no longer finite, before such a model takes the place of a good
+   * Throws the same error if a parameter or a running statistic is no longer finite, before such a model takes the place of a good
    * one in a file.
    */
   requireFinite(): void {
-    for (const { array } of this.parameters.values()) {
+    for (const { array } of tensorsOf(this.#model).values()) {
       for (const value of array) if (!Number.isFinite(value)) this.refuse(this.#lastLoss)
     }
   }

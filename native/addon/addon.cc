@@ -67,6 +67,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   export_function<set_sharing>(env, exports, "setSharing");
   export_function<report>(env, exports, "report");
   export_attention(env, exports);
+  export_batch_norm(env, exports);
   export_ctc(env, exports);
   export_dense(env, exports);
   export_elementwise(env, exports);

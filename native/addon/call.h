@@ -84,6 +84,7 @@ void export_function(Napi::Env env, Napi::Object exports, const char* name) {
 
 // The parts of the addon, each a file.
 void export_attention(Napi::Env env, Napi::Object exports);
+void export_batch_norm(Napi::Env env, Napi::Object exports);
 void export_ctc(Napi::Env env, Napi::Object exports);
 void export_dense(Napi::Env env, Napi::Object exports);
 void export_elementwise(Napi::Env env, Napi::Object exports);

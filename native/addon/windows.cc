@@ -18,6 +18,8 @@ Windows windows_argument(const Arguments& a) {
   return w;
 }
 
+Windows windows_argument(const Arguments& a, const char* axis) { return windows_argument(a.object(axis)); }
+
 void require_groups(const Arguments& a, int I, int O, int groups) {
   if (groups == 0 || I % groups != 0 || O % groups != 0)
     a.fail("groups", "a divisor of I and O", std::to_string(groups));
@@ -76,6 +78,69 @@ void conv1d_backward(const Napi::CallbackInfo& info) {
   call.kernels.conv1d_backward(call.context, args);
 }
 
+Conv2dShape conv2d_shape(const Arguments& a) {
+  const Conv2dShape shape = {a.integer("I"), a.integer("O"), a.integer("groups"), a.integer("size"),
+                             a.integer("columnSize")};
+  require_groups(a, shape.I, shape.O, shape.groups);
+  return shape;
+}
+
+std::size_t taps(const Conv2dShape& shape) {
+  return area(shape.O, shape.width()) * area(shape.rows, shape.columns);
+}
+
+Napi::Value conv2d_packed_length(const Napi::CallbackInfo& info) {
+  const Conv2dShape shape = conv2d_shape(object_argument(info, "conv2dPackedLength"));
+  return Napi::Number::New(info.Env(), static_cast<double>(kernels_of(info).conv2d_packed_length(shape)));
+}
+
+void conv2d_pack(const Napi::CallbackInfo& info) {
+  const Arguments a = object_argument(info, "conv2dPack");
+  const Conv2dShape shape = conv2d_shape(a);
+  const float* weight = a.floats("weight", taps(shape));
+  const Call call(info);
+  float* packed = a.floats("packed", call.kernels.conv2d_packed_length(shape));
+  call.kernels.conv2d_pack(call.context, shape, weight, packed);
+}
+
+Conv2dArgs conv2d_arguments(const Arguments& a) {
+  Conv2dArgs args = {};
+  args.rows = windows_argument(a, "rows");
+  args.columns = windows_argument(a, "columns");
+  args.B = a.integer("B");
+  args.I = a.integer("I");
+  args.O = a.integer("O");
+  args.groups = a.integer("groups");
+  require_groups(a, args.I, args.O, args.groups);
+  args.x = a.floats("x", area(args.B, args.rows.T) * args.columns.T * args.I);
+  args.weight = a.floats("weight", taps(args.shape()));
+  return args;
+}
+
+std::size_t result_length(const Conv2dArgs& args) {
+  return area(args.B, args.rows.S) * area(args.columns.S, args.O);
+}
+
+void conv2d_forward(const Napi::CallbackInfo& info) {
+  const Arguments a = object_argument(info, "conv2dForward");
+  Conv2dArgs args = conv2d_arguments(a);
+  args.bias = a.optional_floats("bias", args.O);
+  args.y = a.floats("y", result_length(args));
+  const Call call(info);
+  call.kernels.conv2d_forward(call.context, args);
+}
+
+void conv2d_backward(const Napi::CallbackInfo& info) {
+  const Arguments a = object_argument(info, "conv2dBackward");
+  Conv2dArgs args = conv2d_arguments(a);
+  args.dy = a.floats("dy", result_length(args));
+  args.dx = a.optional_floats("dx", area(args.B, args.rows.T) * args.columns.T * args.I);
+  args.dweight = a.optional_floats("dweight", taps(args.shape()));
+  args.dbias = a.optional_floats("dbias", args.O);
+  const Call call(info);
+  call.kernels.conv2d_backward(call.context, args);
+}
+
 Pool1dArgs pool1d_arguments(const Arguments& a) {
   Pool1dArgs args = {};
   args.windows = windows_argument(a);
@@ -112,6 +177,10 @@ void export_windows(Napi::Env env, Napi::Object exports) {
   export_function<conv1d_pack>(env, exports, "conv1dPack");
   export_function<conv1d_forward>(env, exports, "conv1dForward");
   export_function<conv1d_backward>(env, exports, "conv1dBackward");
+  export_function<conv2d_packed_length>(env, exports, "conv2dPackedLength");
+  export_function<conv2d_pack>(env, exports, "conv2dPack");
+  export_function<conv2d_forward>(env, exports, "conv2dForward");
+  export_function<conv2d_backward>(env, exports, "conv2dBackward");
   export_function<pool1d_forward>(env, exports, "pool1dForward");
   export_function<pool1d_backward>(env, exports, "pool1dBackward");
 }

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "../arena.h"
+#include "images.h"
 #include "steps.h"
 #include "time_axis.h"
 
@@ -36,9 +37,18 @@ void section_lengths(const Kernels& kernels, const PlanStep& step, std::size_t l
       lengths[0] = kernels.conv1d_packed_length({step.input, step.output, step.groups, step.size});
       lengths[1] = has(step, kBiasFlag) ? output : 0;
       break;
+    case PlanKind::conv2d:
+      lengths[0] = kernels.conv2d_packed_length(conv2d_shape(step));
+      lengths[1] = has(step, kBiasFlag) ? conv2d_shape(step).O : 0;
+      break;
+    case PlanKind::affine:
+      lengths[0] = lengths[1] = affine_channels(step);
+      break;
     case PlanKind::unary:
     case PlanKind::last_step:
     case PlanKind::softmax:
+    case PlanKind::pool2d:
+    case PlanKind::global_pool2d:
     case PlanKind::pool1d:
     case PlanKind::global_pool1d:
     case PlanKind::flatten:
@@ -89,14 +99,15 @@ void run_layer_norm(const Kernels& kernels, const Context& context, const Plan& 
 
 bool may_change_features(const PlanStep& step) {
   return is(step, PlanKind::linear) || is(step, PlanKind::embedding) || is(step, PlanKind::conv1d) ||
-         is(step, PlanKind::flatten);
+         is(step, PlanKind::flatten) || is_on_images(step);
 }
 
 // The largest number that the step's function may have.
 std::int32_t last_function(const PlanStep& step) {
   if (is(step, PlanKind::unary)) return static_cast<std::int32_t>(Unary::hard_sigmoid);
   if (is(step, PlanKind::lstm)) return static_cast<std::int32_t>(Merge::average);
-  const bool pools = is(step, PlanKind::pool1d) || is(step, PlanKind::global_pool1d);
+  const bool pools = is(step, PlanKind::pool1d) || is(step, PlanKind::global_pool1d) ||
+                     is(step, PlanKind::pool2d) || is(step, PlanKind::global_pool2d);
   return pools ? static_cast<std::int32_t>(Pool::average) : 0;
 }
 
@@ -107,7 +118,7 @@ std::string check_plan(const Kernels& kernels, const Plan& plan) {
   for (int i = 0; i < plan.count; i++) {
     const PlanStep& step = plan.steps[i];
     const std::string place = "step " + std::to_string(i);
-    if (step.kind < 0 || step.kind > static_cast<std::int32_t>(PlanKind::masking))
+    if (step.kind < 0 || step.kind > static_cast<std::int32_t>(kLastKind))
       return place + " is of no known kind";
     for (std::int32_t size : {step.input, step.output, step.hidden, step.projection})
       if (size < 0 || size > kWidest) return place + " has a size beyond all models";
@@ -140,6 +151,9 @@ std::string check_plan(const Kernels& kernels, const Plan& plan) {
       if (static_cast<std::int64_t>(step.size) * (step.input / step.groups) > (1 << 30))
         return place + " has windows of no size";
     }
+    if (is_on_images(step) && !images_are_sound(step)) return place + " has images of no size";
+    if (is(step, PlanKind::affine) && (step.width < 1 || step.input % step.width != 0))
+      return place + " has channels that do not fill its features";
     std::size_t lengths[2];
     section_lengths(kernels, step, lengths);
     for (int s = 0; s < 2; s++) {
@@ -161,6 +175,12 @@ bool runs_ragged(const Plan& plan) {
       case PlanKind::unary:
       case PlanKind::last_step:
       case PlanKind::softmax:
+      case PlanKind::affine:
+        break;
+      case PlanKind::conv2d:
+      case PlanKind::pool2d:
+      case PlanKind::global_pool2d:
+        if (plan.steps[i].height == 0) return false;
         break;
       case PlanKind::embedding:
         if (has(plan.steps[i], kMaskZeroFlag)) return false;
@@ -258,6 +278,18 @@ static void run_steps(const Kernels& kernels, const Context& context, const Plan
         break;
       case PlanKind::pool1d:
         run_pool1d(kernels, context, step, flow, x, y);
+        break;
+      case PlanKind::affine:
+        run_affine(kernels, context, plan, step, rows, x, y);
+        break;
+      case PlanKind::conv2d:
+        run_conv2d(kernels, context, plan, step, flow, x, y);
+        break;
+      case PlanKind::pool2d:
+        run_pool2d(kernels, context, step, flow, x, y);
+        break;
+      case PlanKind::global_pool2d:
+        run_global_pool2d(kernels, context, step, flow, x, y);
         break;
       case PlanKind::global_pool1d:
         run_global_pool1d(kernels, context, step, flow, x, y);

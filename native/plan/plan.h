@@ -27,12 +27,16 @@ enum class PlanKind {
   global_pool1d,
   flatten,
   reverse,
-  masking
+  masking,
+  affine,
+  conv2d,
+  pool2d,
+  global_pool2d
 };
 
 // One step as it stands in the program. Offsets into the weights count cache lines of 16 floats.
 struct PlanStep {
-  static constexpr int kInts = 24;
+  static constexpr int kInts = 32;
   // Of `padding`, else zeros on either side.
   static constexpr std::int32_t kSamePadding = -1, kCausalPadding = -2;
   std::int32_t kind;
@@ -41,16 +45,21 @@ struct PlanStep {
   std::int32_t hidden;      // H
   std::int32_t projection;  // P
   std::int32_t flags;
-  std::int32_t weights[2];  // lines, of each direction; of weight and bias
+  std::int32_t weights[2];  // lines, of each direction; of weight and bias; of scale and shift
   std::int32_t state;       // first float of the step's part of a state row
   std::int32_t function;    // Unary, Pool, or Merge of an LSTM
   float eps, zoneout_cell, zoneout_hidden;
   float alpha, beta;  // UnaryNumbers; alpha is what a masking leaves out
   std::int32_t size, stride, dilation, padding, groups;
   std::int32_t variants[2];  // of each direction: 1 + the line with a PlanVariant, 0 for the standard cell
-  std::int32_t unused[2];
+  // Of images: windows over columns, those above being over rows; a height of 0: the rows are the time steps.
+  std::int32_t column_size, column_stride, column_dilation, column_padding;
+  std::int32_t height, width;
+  std::int32_t unused[4];
 };
 static_assert(sizeof(PlanStep) == PlanStep::kInts * sizeof(std::int32_t));
+
+inline constexpr PlanKind kLastKind = PlanKind::global_pool2d;
 
 enum PlanFlag {
   kLayerNormFlag = 1,

@@ -10,12 +10,17 @@ inline bool has(const PlanStep& step, PlanFlag flag) { return (step.flags & flag
 inline int directions_of(const PlanStep& step) { return has(step, kTwoDirectionsFlag) ? 2 : 1; }
 inline Merge merge_of(const PlanStep& step) { return static_cast<Merge>(step.function); }
 
+inline bool is_on_images(const PlanStep& step) {
+  return is(step, PlanKind::conv2d) || is(step, PlanKind::pool2d) || is(step, PlanKind::global_pool2d);
+}
+
 inline const float* weights_at(const Plan& plan, std::int32_t line) {
   return plan.weights + static_cast<std::size_t>(line) * 16;
 }
 
 // Whether the step leaves one step of each sequence.
 inline bool ends_sequence(const PlanStep& step) {
+  if (is(step, PlanKind::global_pool2d)) return step.height == 0;
   return is(step, PlanKind::last_step) || is(step, PlanKind::global_pool1d) || is(step, PlanKind::flatten) ||
          (is(step, PlanKind::lstm) && has(step, kLastOnlyFlag));
 }

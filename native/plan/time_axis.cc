@@ -10,26 +10,45 @@ namespace {
 
 constexpr std::int64_t kLongest = 1 << 30;  // time steps; positions are ints
 
-bool is_windowed(const PlanStep& step) { return is(step, PlanKind::conv1d) || is(step, PlanKind::pool1d); }
+bool is_windowed(const PlanStep& step) {
+  if (is(step, PlanKind::conv2d) || is(step, PlanKind::pool2d)) return step.height == 0;
+  return is(step, PlanKind::conv1d) || is(step, PlanKind::pool1d);
+}
 
-// windowsOver of lib/kernels/windows.ts.
-Windows windows_over(const PlanStep& step, int T) {
-  const int span = (step.size - 1) * step.dilation + 1;
-  Windows w = {T, 0, step.size, step.stride, step.dilation, 0};
-  if (step.padding == PlanStep::kSamePadding) {
-    w.S = (T + step.stride - 1) / step.stride;
-    const int missing = (w.S - 1) * step.stride + span - T;
+// Whether windows of these numbers lie where an int can say.
+bool is_sound(int size, int stride, int dilation, int padding) {
+  if (size < 1 || stride < 1 || dilation < 1 || padding < PlanStep::kCausalPadding) return false;
+  const std::int64_t span = static_cast<std::int64_t>(size - 1) * dilation + 1;
+  return span < kLongest / 4 && stride < kLongest / 4 && padding < kLongest / 4;
+}
+
+}  // namespace
+
+Windows windows_over(int T, int size, int stride, int dilation, int padding) {
+  const int span = (size - 1) * dilation + 1;
+  Windows w = {T, 0, size, stride, dilation, 0};
+  if (padding == PlanStep::kSamePadding) {
+    w.S = (T + stride - 1) / stride;
+    const int missing = (w.S - 1) * stride + span - T;
     w.before = missing > 0 ? missing / 2 : 0;
     return w;
   }
-  const bool is_causal = step.padding == PlanStep::kCausalPadding;
-  w.before = is_causal ? span - 1 : step.padding;
-  const int room = T + w.before + (is_causal ? 0 : step.padding) - span;
-  w.S = room < 0 ? 0 : room / step.stride + 1;
+  const bool is_causal = padding == PlanStep::kCausalPadding;
+  w.before = is_causal ? span - 1 : padding;
+  const int room = T + w.before + (is_causal ? 0 : padding) - span;
+  w.S = room < 0 ? 0 : room / stride + 1;
   return w;
 }
 
-// [B][T], 1 at each step that counts; null where all do.
+Windows windows_over(const PlanStep& step, int T) {
+  return windows_over(T, step.size, step.stride, step.dilation, step.padding);
+}
+
+Windows columns_over(const PlanStep& step) {
+  return windows_over(step.width, step.column_size, step.column_stride, step.column_dilation,
+                      step.column_padding);
+}
+
 const std::uint8_t* valid_steps(const Context& context, const Flow& flow, const std::uint8_t* mask) {
   if (flow.lengths == nullptr) return mask;
   const std::size_t T = flow.T;
@@ -40,14 +59,11 @@ const std::uint8_t* valid_steps(const Context& context, const Flow& flow, const 
   return valid;
 }
 
-}  // namespace
-
 bool windows_are_sound(const PlanStep& step) {
-  if (!is_windowed(step)) return true;
-  if (step.size < 1 || step.stride < 1 || step.dilation < 1 || step.padding < PlanStep::kCausalPadding)
+  const bool of_images = is(step, PlanKind::conv2d) || is(step, PlanKind::pool2d);
+  if (of_images && !is_sound(step.column_size, step.column_stride, step.column_dilation, step.column_padding))
     return false;
-  const std::int64_t span = static_cast<std::int64_t>(step.size - 1) * step.dilation + 1;
-  return span < kLongest / 4 && step.stride < kLongest / 4 && step.padding < kLongest / 4;
+  return !(is_windowed(step) || of_images) || is_sound(step.size, step.stride, step.dilation, step.padding);
 }
 
 int steps_after(const PlanStep& step, int T) {

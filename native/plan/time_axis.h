@@ -7,6 +7,16 @@ namespace lstm_native {
 // Whether windows of these numbers lie where an int can say.
 bool windows_are_sound(const PlanStep& step);
 
+// windowsOver of lib/kernels/windows.ts.
+Windows windows_over(int T, int size, int stride, int dilation, int padding);
+
+// The step's windows over T steps or rows, and over the columns of an image.
+Windows windows_over(const PlanStep& step, int T);
+Windows columns_over(const PlanStep& step);
+
+// [B][T], 1 at each step that counts; null where all do.
+const std::uint8_t* valid_steps(const Context& context, const Flow& flow, const std::uint8_t* mask);
+
 // The time steps that the step makes of T, or -1 where it cannot.
 int steps_after(const PlanStep& step, int T);
 

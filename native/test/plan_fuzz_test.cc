@@ -2,6 +2,7 @@
 // watch.
 #include <limits>
 
+#include "../plan/images.h"
 #include "../plan/plan.h"
 #include "../plan/steps.h"
 #include "check.h"
@@ -38,7 +39,7 @@ struct Program {
 
   void append() {
     PlanStep step = {};
-    const auto kind = static_cast<PlanKind>(random.below(static_cast<std::int32_t>(PlanKind::masking) + 1));
+    const auto kind = static_cast<PlanKind>(random.below(static_cast<std::int32_t>(kLastKind) + 1));
     if (kind == PlanKind::embedding && !steps.empty()) return;
     step.kind = static_cast<std::int32_t>(kind);
     step.input = step.output = width;
@@ -54,6 +55,12 @@ struct Program {
       step.padding = PlanStep::kCausalPadding + random.below(3);
       if (time < step.size) return;
       time = step.padding < 0 ? (time + step.stride - 1) / step.stride : (time - step.size) / step.stride + 1;
+    }
+    if (is_on_images(step) && !image(step)) return;
+    if (kind == PlanKind::affine) {
+      step.width = width;
+      step.weights[0] = section(width);
+      step.weights[1] = section(width);
     }
     if (kind == PlanKind::linear)
       step.weights[0] = section(kernels->linear_packed_length(step.input, step.output));
@@ -75,6 +82,28 @@ struct Program {
     if (ends_sequence(step)) time = 1;
     width = step.output;
     steps.push_back(step);
+  }
+
+  // Rows of one column each, or frames of two: whether there can be such a step.
+  bool image(PlanStep& step) {
+    const bool is_conv = is(step, PlanKind::conv2d), frames = random.below(2) == 0;
+    if (frames && width % 2 != 0) return false;
+    step.height = frames ? 2 : 0;
+    step.width = 1;
+    step.column_size = step.column_stride = step.column_dilation = 1;
+    const int channels = frames ? width / 2 : width;
+    const int outputs = is_conv ? 1 + random.below(5) : channels;
+    if (is(step, PlanKind::global_pool2d)) {
+      step.output = channels;
+      step.function = random.below(2);
+      return true;
+    }
+    step.size = 1 + random.below(2);
+    step.padding = PlanStep::kSamePadding;
+    step.output = frames ? 2 * outputs : outputs;
+    if (is_conv) step.weights[0] = section(kernels->conv2d_packed_length(conv2d_shape(step)));
+    if (!is_conv) step.function = random.below(2);
+    return true;
   }
 
   void lstm(PlanStep& step) {

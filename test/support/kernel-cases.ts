@@ -19,7 +19,7 @@ export interface KernelCase {
 }
 
 /** Draws the same float32 numbers whatever the type. */
-type Take = (length: number, map?: (value: number) => number) => FloatArray
+export type Take = (length: number, map?: (value: number) => number) => FloatArray
 
 /** Room for the largest array, wherever it begins. */
 const normals = new Float32Array(500_000)
@@ -49,7 +49,7 @@ export function kernelCase(
 const lengthOf = (size: Size) => (size === 'large' ? 100_003 : size)
 
 /** Rows and columns: every size in each place, never both large. */
-function matrixOf(size: Size): [rows: number, columns: number] {
+export function matrixOf(size: Size): [rows: number, columns: number] {
   if (size === 'large') return [3001, 129]
   const i = sizes.indexOf(size)
   return [size, sizes[(i * 7 + 3) % 16]]
@@ -97,7 +97,7 @@ const pools: PoolCase[] = [
 /** What a sum of K float32 terms may lose in the norm: 4·ceil(log2 K) units of 2⁻²³. */
 export const sumOf = (K: number) => 8 * Math.max(1, Math.ceil(Math.log2(K)))
 
-const positive = (value: number) => value * value + 0.01
+export const positive = (value: number) => value * value + 0.01
 const away = (value: number) => value + Math.sign(value) * 0.1
 /** So far from 0 that nothing added later cancels it. */
 const far = (value: number) => value + Math.sign(value) * 4

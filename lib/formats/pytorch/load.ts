@@ -1,6 +1,6 @@
 /** Models of PyTorch, from the safetensors that its state_dict was saved to. */
 import { FileFormatError, nearestName, refuseUnknownOptions } from '../../errors.ts'
-import { type Model, parametersOf } from '../../layers/layer.ts'
+import { type Model, tensorsOf } from '../../layers/layer.ts'
 import type { Sequential } from '../../layers/sequential.ts'
 import { readStart } from '../files.ts'
 import { matchParameters, readParameters } from '../parameters.ts'
@@ -70,7 +70,7 @@ export async function loadPyTorchWeights(
   options: { prefixes?: Readonly<Record<string, string>>; ignore?: readonly string[] } = {},
 ): Promise<void> {
   refuseUnknownOptions('loadPyTorchWeights', options, ['prefixes', 'ignore'])
-  const parameters = rename('loadPyTorchWeights', parametersOf(model), options.prefixes ?? {})
+  const parameters = rename('loadPyTorchWeights', tensorsOf(model), options.prefixes ?? {})
   await withFile(path, async (file) => {
     matchParameters(path, parameters, without(options.ignore ?? [], file.tensors))
     await readParameters(file, parameters)

@@ -77,7 +77,10 @@ function recognise(shapes: Shapes): Recognised | string {
 }
 
 const foreign = [
-  ['running_mean', 'it looks like batch normalisation, which this package has not'],
+  [
+    'running_mean',
+    'it looks like batch normalisation, whose module the file does not tell; build the model and use loadPyTorchWeights',
+  ],
   ['in_proj_weight', 'it looks like attention, which this package has not'],
   ['weight_g', 'its weight is normalised; call torch.nn.utils.remove_weight_norm(module) before saving'],
   [

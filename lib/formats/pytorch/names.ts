@@ -1,6 +1,6 @@
 /** Names of parameters, here and in PyTorch. */
 import { nearestName } from '../../errors.ts'
-import type { Parameter } from '../../tensor.ts'
+import type { Tensor } from '../../tensor.ts'
 import { prefixOf } from './modules.ts'
 
 /**
@@ -12,12 +12,12 @@ import { prefixOf } from './modules.ts'
  */
 export function rename(
   place: string,
-  parameters: ReadonlyMap<string, Parameter>,
+  parameters: ReadonlyMap<string, Tensor>,
   prefixes: Readonly<Record<string, string>>,
-): Map<string, Parameter> {
+): Map<string, Tensor> {
   const paths = Object.keys(prefixes).sort((a, b) => b.length - a.length)
   const unused = new Set(paths)
-  const renamed = new Map<string, Parameter>()
+  const renamed = new Map<string, Tensor>()
   for (const [name, parameter] of parameters) {
     const path = paths.find((each) => each === '' || name.startsWith(`${each}.`))
     if (path !== undefined) unused.delete(path)

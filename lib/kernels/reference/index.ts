@@ -5,7 +5,8 @@
  */
 import type { Kernels } from '../contract.ts'
 import { attentionBackward, attentionForward, batchedGemm } from './attention.ts'
-import { conv1dBackward, conv1dForward } from './convolution.ts'
+import { batchNormBackward, batchNormForward, batchNormStatistics } from './batch-norm.ts'
+import { conv1dBackward, conv1dForward, conv2dBackward, conv2dForward } from './convolution.ts'
 import { ctcLoss } from './ctc.ts'
 import { embeddingBackward, embeddingForward } from './embedding.ts'
 import { gemm } from './gemm.ts'
@@ -47,12 +48,17 @@ export const referenceKernels: Kernels = {
   embeddingBackward,
   layerNormForward,
   layerNormBackward,
+  batchNormStatistics,
+  batchNormForward,
+  batchNormBackward,
   softmaxForward,
   softmaxBackward,
   softmaxCrossEntropy,
   ctcLoss,
   conv1dForward,
   conv1dBackward,
+  conv2dForward,
+  conv2dBackward,
   pool1dForward,
   pool1dBackward,
   unaryForward,

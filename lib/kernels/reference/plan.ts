@@ -3,11 +3,13 @@ import type { CompiledPlan, FloatArray, PlanStep, RunPlan } from '../contract.ts
 import { endsOf } from '../masked-steps.ts'
 import { changesSteps, lengthsAfter, type Sized, sizeSteps, stepsAfter } from '../plan-widths.ts'
 import { windowsOver } from '../windows.ts'
+import { batchNormForward } from './batch-norm.ts'
 import { conv1dForward } from './convolution.ts'
 import { embeddingForward } from './embedding.ts'
 import { linearForward } from './linear.ts'
 import { zerosLike } from './lstm-common.ts'
 import { layerNormForward } from './normalization.ts'
+import { runConv2d, runGlobalPool2d, runPool2d } from './plan-images.ts'
 import { runLstm } from './plan-lstm.ts'
 import { unaryForward } from './pointwise.ts'
 import { pool1dForward } from './pooling.ts'
@@ -94,6 +96,25 @@ function runStep({ step, input, output, state }: Sized, rows: Rows): void {
       pool1dForward(step.function, { ...windows, B, C: input, countPadding: step.countPadding, x, y })
       break
     }
+    case 'affine': {
+      const { scale: gain, shift } = step
+      const C = gain.length
+      const [mean, variance] = [zerosLike(y, C), zerosLike(y, C).fill(1)]
+      batchNormForward({ N: x.length / C, C, x, mean, variance, gain, shift, eps: 0, y })
+      break
+    }
+    case 'conv2d':
+      runConv2d(step, rows, x)
+      break
+    case 'pool2d':
+      runPool2d(step, rows, x)
+      break
+    case 'globalPool2d':
+      runGlobalPool2d(step, validSteps(step.function === 'max' ? { ...rows, mask: undefined } : rows), {
+        ...rows,
+        x,
+      })
+      break
     case 'globalPool1d': {
       const windows = { T, S: 1, size: T, stride: 1, dilation: 1, before: 0 }
       const mask = validSteps(step.function === 'max' ? { ...rows, mask: undefined } : rows)

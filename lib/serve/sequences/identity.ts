@@ -1,7 +1,7 @@
 /** What a sequence's state must know of the model that made it. */
 import { createHash } from 'node:crypto'
 import { sizeSteps } from '../../kernels/plan-widths.ts'
-import { type Layer, parametersOf } from '../../layers/layer.ts'
+import { type Layer, tensorsOf } from '../../layers/layer.ts'
 
 export interface ModelIdentity {
   /** Of the configuration and every bit of the weights: 32 hexadecimal digits. */
@@ -17,7 +17,7 @@ export interface ModelIdentity {
 export function identityOf(model: Layer): ModelIdentity {
   const hash = createHash('sha256').update(JSON.stringify(model.config()))
   let type = 'float32'
-  for (const [name, parameter] of parametersOf(model)) {
+  for (const [name, parameter] of tensorsOf(model)) {
     const { array, dataType } = parameter
     type = dataType
     hash.update(`\n${name} ${dataType} ${parameter.shape}\n`)

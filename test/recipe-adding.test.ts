@@ -1,5 +1,3 @@
-import { spawnSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { Random } from 'lstm-native'
 import { describe, expect, it } from 'vitest'
 import { addingBatch } from '../examples/adding/task.ts'
@@ -53,27 +51,5 @@ describe('the adding problem, as the paper describes it', () => {
     }
     // 1/10 + 9/10 · 1/48 of the sequences, ± 4 deviations of a binomial count of 500.
     expect(Math.abs(withFirst - 500 * 0.11875)).toBeLessThan(29)
-  })
-})
-
-describe('the recipe', () => {
-  const recipe = (...args: string[]) =>
-    spawnSync(
-      process.execPath,
-      ['--import', 'tsx', fileURLToPath(new URL('../examples/recipe.ts', import.meta.url)), ...args],
-      {
-        encoding: 'utf8',
-      },
-    )
-
-  it('refuses bad options with one line and exit code 2', () => {
-    const bad = recipe('adding', '--length', 'ten')
-    expect(bad).toMatchObject({
-      status: 2,
-      stderr: 'adding: --length: expected an integer of at least 20, got "ten"\n',
-    })
-    const unknown = recipe('addition')
-    expect(unknown.status).toBe(2)
-    expect(unknown.stderr).toMatch(/there is no recipe "addition"; choose one of: adding/)
   })
 })
