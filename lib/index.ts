@@ -105,6 +105,7 @@ export {
   GlobalMaxPool2d,
   MaxPool2d,
 } from './layers/pooling2d.ts'
+export { RNN, type RNNForwardOptions, type RNNOptions, type RNNState } from './layers/rnn.ts'
 export { Sequential } from './layers/sequential.ts'
 export { detachState, type LSTMState } from './layers/state.ts'
 export {
@@ -192,6 +193,7 @@ export {
   tanh,
 } from './operations/pointwise.ts'
 export { mean, sum } from './operations/reductions.ts'
+export { type RnnCall, type RnnWeights, rnn } from './operations/rnn.ts'
 export {
   broadcastTo,
   concat,
@@ -226,6 +228,7 @@ export {
 } from './tensor.ts'
 
 export { batches, type Data, type EpochStart } from './training/batching.ts'
+export { type Bleu, corpusBleu } from './training/bleu.ts'
 export { type ClassOptions, f1, precision, recall } from './training/classification.ts'
 export { clipByNorm, clipByValue, gradientNorm } from './training/clipping.ts'
 export {
