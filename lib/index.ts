@@ -218,6 +218,7 @@ export {
 } from './tensor.ts'
 
 export { type BatchSource, batches, type Data, type EpochStart } from './training/batching.ts'
+export { type Bleu, corpusBleu } from './training/bleu.ts'
 export { type ClassOptions, f1, precision, recall } from './training/classification.ts'
 export { clipByNorm, clipByValue, gradientNorm } from './training/clipping.ts'
 export {

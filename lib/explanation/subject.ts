@@ -2,13 +2,12 @@
 import { describe, requireInteger } from '../errors.ts'
 import type { FloatArray } from '../kernels/contract.ts'
 import { Embedding } from '../layers/embedding.ts'
-import { layersOf, type Model } from '../layers/layer.ts'
+import { inMode, layersOf, type Model } from '../layers/layer.ts'
 import { requireLengths, requireMask, sameShape } from '../operations/common.ts'
 import { embedding as lookUp } from '../operations/embedding.ts'
 import { broadcastTo } from '../operations/shape.ts'
 import { differentiateInputs, noGrad, recycle } from '../tape.ts'
 import { sizeOf, Tensor } from '../tensor.ts'
-import { inMode } from '../training/step.ts'
 import { type ExplanationTarget, Score, type Scored } from './score.ts'
 
 export interface ExplanationOptions {

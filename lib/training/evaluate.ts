@@ -1,6 +1,6 @@
 /** Loss and metrics of a model on data it does not learn from. */
 import { refuseUnknownOptions, requireInteger } from '../errors.ts'
-import type { Model, State } from '../layers/layer.ts'
+import { inMode, type Model, type State } from '../layers/layer.ts'
 import { detachState } from '../layers/state.ts'
 import type { Loss } from '../operations/losses.ts'
 import { Random } from '../random.ts'
@@ -8,7 +8,7 @@ import { noGrad, recycle } from '../tape.ts'
 import { type Data, makeBatch, type Source, sourceOf } from './batching.ts'
 import type { MetricFunction } from './metrics.ts'
 import { Pace } from './pace.ts'
-import { forwardPart, inMode, namingBatch, wholePart } from './step.ts'
+import { forwardPart, namingBatch, wholePart } from './step.ts'
 import { Totals } from './totals.ts'
 
 export interface EvaluateOptions {
