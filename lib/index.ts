@@ -105,6 +105,7 @@ export {
   GlobalMaxPool2d,
   MaxPool2d,
 } from './layers/pooling2d.ts'
+export { RNN, type RNNForwardOptions, type RNNOptions, type RNNState } from './layers/rnn.ts'
 export { Sequential } from './layers/sequential.ts'
 export { detachState, type LSTMState } from './layers/state.ts'
 export {
@@ -184,6 +185,7 @@ export {
   tanh,
 } from './operations/pointwise.ts'
 export { mean, sum } from './operations/reductions.ts'
+export { type RnnCall, type RnnWeights, rnn } from './operations/rnn.ts'
 export {
   broadcastTo,
   concat,
