@@ -226,6 +226,7 @@ export {
   tensor,
   zeros,
 } from './tensor.ts'
+
 export { type BatchSource, batches, type Data, type EpochStart } from './training/batching.ts'
 export { type Bleu, corpusBleu } from './training/bleu.ts'
 export { type ClassOptions, f1, precision, recall } from './training/classification.ts'

@@ -197,6 +197,14 @@ describe('a model of a corpus', () => {
     expect(streamedLosses).toEqual(losses)
   })
 
+  it('is shown in training what evaluation shows it, state and all', async () => {
+    const corpus = await openCorpus(file(text), { vocabulary, batchSize: 2, steps: 5 })
+    const model = languageModel(vocabulary.size)
+    const { loss } = await evaluate(model, corpus, { loss: crossEntropy })
+    const [epoch] = await all(fit(model, corpus, { loss: crossEntropy, epochs: 1, schedule: () => 0 }))
+    expect(epoch.loss).toBeCloseTo(loss, 6)
+  })
+
   it('knows how many batches there are', async () => {
     const corpus = await openCorpus(file(text), { vocabulary, batchSize: 2, steps: 8 })
     const seen: (number | undefined)[] = []

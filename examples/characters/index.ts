@@ -36,7 +36,7 @@ const settings = {
     dropout: 0.3,
     batchSize: 32,
     steps: 64,
-    epochs: 15,
+    epochs: 14,
     rate: 5e-3,
     warmUp: 200,
     sample: 1200,
