@@ -4,8 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { load, save } from '../lib/formats/checkpoint.ts'
+import { describeLayer } from '../lib/formats/inspect/layers.ts'
+import { Attention } from '../lib/layers/attention.ts'
 import { EncoderDecoder, type EncoderDecoderOptions } from '../lib/layers/encoder-decoder.ts'
 import { parametersOf, setTraining } from '../lib/layers/layer.ts'
+import { MultiHeadAttention } from '../lib/layers/multi-head-attention.ts'
 import { layerFromConfig } from '../lib/layers/registry.ts'
 import { crossEntropy } from '../lib/operations/losses.ts'
 import { Random } from '../lib/random.ts'
@@ -98,6 +101,18 @@ describe('an EncoderDecoder', () => {
     expect(names.filter((name) => /embedding|output/.test(name))).toEqual(['decoder.embedding.weight'])
     expect(() => new EncoderDecoder({ ...small, tieWeights: true, attentionalSize: 3 })).toThrow(
       'expected an attentionalSize of 4',
+    )
+  })
+
+  it('is told by `lstm inspect` in a line, as attention is', () => {
+    expect(describeLayer(new EncoderDecoder({ ...small, numLayers: 2 }).config())).toBe(
+      'EncoderDecoder 7 → 6, 4 → 5, encoderSize: 3, start: 1, end: 2, 2 layers, attentionalSize: 5',
+    )
+    expect(describeLayer(new Attention({ score: 'additive', querySize: 3, size: 2 }).config())).toBe(
+      'Attention additive, 3, memorySize: 3, size: 2',
+    )
+    expect(describeLayer(new MultiHeadAttention({ embedSize: 4, heads: 2, causal: true }).config())).toBe(
+      'MultiHeadAttention 4, 2 heads, keySize: 4, valueSize: 4, causal: true',
     )
   })
 

@@ -12,8 +12,8 @@ export interface Training {
 
 /** Sizes, passes over the data, and updates in which the learning rate rises to its height. */
 export const full = {
-  ...{ embeddingSize: 256, hiddenSize: 512, dropout: 0.4 },
-  ...{ epochs: 14, batchSize: 64, learningRate: 1e-3, warmUp: 200 },
+  ...{ embeddingSize: 256, hiddenSize: 512, dropout: 0.3 },
+  ...{ epochs: 12, batchSize: 64, learningRate: 1e-3, warmUp: 200 },
 }
 export const quick: typeof full = {
   ...{ embeddingSize: 32, hiddenSize: 64, dropout: 0 },
