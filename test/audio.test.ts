@@ -85,7 +85,12 @@ describe('readWav', () => {
     ['empty', Buffer.alloc(0), {}, /got 0 bytes/],
     ['text', Buffer.from('no sound, but words enough to read'), {}, /RIFF/],
     ['of another encoding', wav({ format: 6, bits: 8, samples: [1] }), {}, /formatCode=6/],
-    ['of another rate', whole, { sampleRate: 16000 }, /expected 16000 samples a second, got 8000; resample it/],
+    [
+      'of another rate',
+      whole,
+      { sampleRate: 16000 },
+      /expected 16000 samples a second, got 8000; resample it/,
+    ],
     ['of other channels', whole, { channels: 2 }, /expected channels: 2, got 1/],
     ['without samples', wav({ samples: [] }), {}, /expected samples, got none/],
   ])('refuses a file that is %s', async (_, bytes, expected, message) => {
@@ -96,7 +101,9 @@ describe('readWav', () => {
   })
 
   it('names a file that is not there, and options it does not know', async () => {
-    await expect(readWav(join(folder, 'none.wav'))).rejects.toThrow(/none\.wav: expected a WAV file, got ENOENT/)
+    await expect(readWav(join(folder, 'none.wav'))).rejects.toThrow(
+      /none\.wav: expected a WAV file, got ENOENT/,
+    )
     await expect(readWav('x', { rate: 8000 } as object)).rejects.toThrow('readWav: unknown option "rate"')
   })
 })

@@ -26,7 +26,11 @@ export interface WaveExpected {
  */
 export async function readWav(path: string, expected: WaveExpected = {}): Promise<Wave> {
   refuseUnknownOptions('readWav', expected, ['sampleRate', 'channels'])
-  const fail = (wanted: string, got: string, { fix, cause }: { fix?: string; cause?: unknown } = {}): never => {
+  const fail = (
+    wanted: string,
+    got: string,
+    { fix, cause }: { fix?: string; cause?: unknown } = {},
+  ): never => {
     throw new DataError({ file: path, expected: wanted, got, fix, cause })
   }
   const bytes = await readFile(path).catch((cause: Error) => fail('a WAV file', cause.message, { cause }))
@@ -36,7 +40,10 @@ export async function readWav(path: string, expected: WaveExpected = {}): Promis
     wave = { sampleRate, channels: channelData }
   } catch (cause) {
     const got = `${bytes.length} bytes that are none: ${(cause as Error).message}`
-    return fail('a whole WAV file of 8, 16 or 24 bits or float32', got, { cause, fix: 'fetch or convert it again' })
+    return fail('a whole WAV file of 8, 16 or 24 bits or float32', got, {
+      cause,
+      fix: 'fetch or convert it again',
+    })
   }
   const { sampleRate, channels } = wave
   if (expected.sampleRate !== undefined && sampleRate !== expected.sampleRate) {
