@@ -129,7 +129,7 @@ async function train(
 
 /** The most probable digit of each image. */
 function readBy(model: Sequential, x: Tensor): Uint8Array {
-  const { data } = noGrad(() => model.forward(x))
+  const data = noGrad(() => model.forward(x)).data as Float32Array
   return Uint8Array.from({ length: x.shape[0] }, (_, n) => {
     const logits = data.subarray(n * 10, (n + 1) * 10)
     return logits.indexOf(logits.reduce((most, each) => Math.max(most, each)))
