@@ -60,7 +60,8 @@ export async function loadPyTorch(
  *
  * @param options.prefixes where the parts of the model stand in PyTorch: `{ 0: 'lstm', 2: 'head' }` for a Sequential whose
  *   layers 0 and 2 are `self.lstm` and `self.head` there; by default the names are the same
- * @param options.ignore prefixes of tensors that the model does not need
+ * @param options.ignore prefixes of tensors that the model does not need; the counts of batches beside the running
+ *   statistics of a BatchNorm are left out without
  * @throws {FileFormatError} as `loadPyTorch` does; the model is untouched then, as by `load`
  * @throws {TypeError} if a prefix names nothing in the model
  */
@@ -76,7 +77,7 @@ export async function loadPyTorchWeights(
     // One that is shared may stand there under all of its names, or under some.
     const there = new Set([...all].filter(([name]) => tensors.has(name)).map(([, parameter]) => parameter))
     const parameters = new Map([...all].filter(([name, each]) => tensors.has(name) || !there.has(each)))
-    matchParameters(path, parameters, tensors)
+    matchParameters(path, parameters, withoutCounts(parameters, tensors))
     await readParameters(file, parameters)
   })
 }
@@ -121,6 +122,17 @@ function without(
     )
   }
   return new Map([...tensors].filter(([name]) => !ignore.some((prefix) => name.startsWith(prefix))))
+}
+
+/** BatchNorm of PyTorch counts its batches, which only a momentum of None needs. */
+function withoutCounts(
+  parameters: ReadonlyMap<string, unknown>,
+  tensors: ReadonlyMap<string, TensorInfo>,
+): Map<string, TensorInfo> {
+  const isCount = (name: string) =>
+    name.endsWith('num_batches_tracked') &&
+    parameters.has(name.replace(/num_batches_tracked$/, 'running_mean'))
+  return new Map([...tensors].filter(([name]) => !isCount(name)))
 }
 
 function propose(path: string, tensors: ReadonlyMap<string, TensorInfo>): LayerSpecification[] {
