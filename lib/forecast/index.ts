@@ -9,3 +9,11 @@ export { pictureOf, reportOfEvaluation, reportOfTraining } from './run-report.ts
 export { missingValues, type Series, seriesOf } from './series.ts'
 export { datesOf, numbersOf, parseTable, readTable, type Table } from './table.ts'
 export { type TrainOptions, type TrainResult, trainForecaster } from './train.ts'
+export {
+  type ForecasterConfiguration,
+  type ForecasterSpace,
+  type TunedForecaster,
+  type TuneForecasterOptions,
+  tuneForecaster,
+} from './tune.ts'
+export { reportOfTuning } from './tune-report.ts'
