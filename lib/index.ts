@@ -131,6 +131,14 @@ export {
 export { type AttentionOptions, attention, causalMask } from './operations/attention.ts'
 export { type BatchNormInputs, batchNorm } from './operations/batch-norm.ts'
 export { type CtcLossOptions, ctcLoss } from './operations/ctc.ts'
+export type { Distribution, DistributionHead } from './operations/distributions/distribution.ts'
+export { gaussian } from './operations/distributions/gaussian.ts'
+export {
+  type CountHead,
+  negativeBinomial,
+  negativeBinomialNegativeLogLikelihood,
+} from './operations/distributions/negative-binomial.ts'
+export { studentT, studentTNegativeLogLikelihood } from './operations/distributions/student-t.ts'
 export { dropout } from './operations/dropout.ts'
 export { embedding } from './operations/embedding.ts'
 export {
