@@ -100,7 +100,7 @@ export async function tune(csv: string, flags: TuneFlags, terminal: Terminal): P
       trials,
       resumed,
       seconds,
-      evaluation: scoreJson(result.evaluation),
+      evaluation: scoreJson(result.evaluations[0]),
     }
     terminal.out(`${JSON.stringify(document, undefined, 2)}\n`)
     return
@@ -113,7 +113,7 @@ export async function tune(csv: string, flags: TuneFlags, terminal: Terminal): P
   const head = ['trial', ...Object.keys(best.configuration), 'epochs', 'validation loss']
   terminal.out(
     `${count(trials.length)} configurations in ${rungs.length} rungs, ${count(resumed)} results from the journal, ${duration(seconds)}\n\n` +
-      `${textTable([head, ...rows])}\nThe best one on the rows that the search has not seen:\n${scoreText(result.evaluation)}\n` +
+      `${textTable([head, ...rows])}\nThe best one on the rows that the search has not seen:\n${scoreText(result.evaluations[0])}\n` +
       `model    ${resolve(output)}\nreport   ${resolve(report)}\njournal  ${resolve(journal)}\n`,
   )
 }

@@ -39,13 +39,7 @@ export {
   seriesOf,
 } from './series.ts'
 export { datesOf, numbersOf, parseTable, readTable, type Table } from './table.ts'
-export {
-  type TrainOptions,
-  type TrainResult,
-  type TrainResult,
-  trainForecaster,
-  trainForecaster,
-} from './train.ts'
+export { type TrainResult, trainForecaster } from './train.ts'
 export type { TrainOptions, TrainPlan } from './train-options.ts'
 export {
   type ForecasterConfiguration,

@@ -12,7 +12,7 @@ const titles = { hidden: 'units', layers: 'layers', learningRate: 'learning rate
 /** The HTML report of a search. That of the forecaster which came out of it is `reportOfTraining`. */
 export function reportOfTuning(series: Series, tuned: TunedForecaster): Promise<string> {
   const { best, trials, rungs, resumed, result } = tuned
-  const [model, naive] = result.evaluation.scores
+  const [model, naive] = result.evaluations[0].scores
   const last = (trial: (typeof trials)[number]) => trial.results.at(-1)!
   const sections: Section[] = [
     {
@@ -75,7 +75,7 @@ export function reportOfTuning(series: Series, tuned: TunedForecaster): Promise<
     },
   ]
   return renderPage({
-    title: `Options for ${series.columns.target}, ${result.options.horizon} ahead`,
+    title: `Options for ${series.columns.targets[0]}, ${result.options.horizon} ahead`,
     subtitle: `${series.name}: ${series.rows.toLocaleString('en-US')} rows`,
     sections,
   })

@@ -4,7 +4,8 @@ import type { Range } from '../training/tuning/space.ts'
 import type { Trial, TuneResult } from '../training/tuning/tune.ts'
 import { tune } from '../training/tuning/tune.ts'
 import type { Series } from './series.ts'
-import { type TrainOptions, type TrainResult, trainForecaster } from './train.ts'
+import { type TrainResult, trainForecaster } from './train.ts'
+import type { TrainOptions } from './train-options.ts'
 
 /** The options that are searched. */
 export interface ForecasterSpace {
@@ -60,7 +61,7 @@ export interface TunedForecaster extends TuneResult<ForecasterConfiguration> {
  * @throws the signal's reason after an abort; a journal has what was finished
  */
 export async function tuneForecaster(
-  series: Series,
+  series: Series | readonly Series[],
   options: TuneForecasterOptions,
 ): Promise<TunedForecaster> {
   const {
