@@ -8,7 +8,6 @@ import { naiveBayes } from './naive-bayes.ts'
 
 const full = { embedding: 50, hidden: 32, epochs: 5, batchSize: 64, learningRate: 2e-3, networks: 4 }
 const small = {
-  minimumCount: 1,
   embedding: 50,
   hidden: 16,
   epochs: 8,
