@@ -20,6 +20,7 @@ import type { BatchNormKernels } from './contract-batch-norm.ts'
 import type { CtcLoss } from './contract-ctc.ts'
 import type { ImageKernels } from './contract-images.ts'
 import type { CompiledPlan, PlanStep, RunPlan, RunPlanAsync } from './contract-plan.ts'
+import type { RnnBackward, RnnForward } from './contract-rnn.ts'
 import type { Conv1dBackward, Conv1dForward, Pool, Pool1dBackward, Pool1dForward } from './windows.ts'
 
 export type * from './contract-attention.ts'
@@ -67,6 +68,8 @@ export interface Kernels extends AttentionKernels, BatchNormKernels, ImageKernel
   lstmPack(pass: LstmPass, call: LstmPack): FloatArray | undefined
   lstmForward(directions: readonly LstmForward[]): void
   lstmBackward(directions: readonly LstmBackward[]): void
+  rnnForward(call: RnnForward): void
+  rnnBackward(call: RnnBackward): void
   compilePlan(steps: readonly PlanStep[]): CompiledPlan
   runPlan(call: RunPlan): void
   /** Returns a number for `cancelPlan`. @throws {TypeError} what `runPlan` would throw for arguments that do not fit */
@@ -188,7 +191,8 @@ export interface SoftmaxBackward {
 /**
  * Fused softmax and cross-entropy over rows: returns sum = Σ -w[t]·log softmax(x)[t] and weight = Σ w[t] over the
  * rows whose target t is not `ignoreIndex`. With `dlogits` [N, C], writes (overwrites) the gradient of `sum`:
- * w[t]·(softmax(x) - onehot(t)), zero in ignored rows; the caller scales it.
+ * w[t]·(softmax(x) - onehot(t)), zero in ignored rows; the caller scales it. With `labelSmoothing` ε in [0, 1] a row's loss is
+ * (1 - ε)·w[t]·-log p[t] + ε/C·Σ_c w[c]·-log p[c], and dlogits its gradient; the weight stays Σ w[t].
  * logits [N, C], targets [N] in [0, C) or ignoreIndex, classWeights [C] (default all 1).
  */
 export interface SoftmaxCrossEntropy {
@@ -198,6 +202,8 @@ export interface SoftmaxCrossEntropy {
   targets: Int32Array
   classWeights?: FloatArray
   ignoreIndex: number
+  /** Default 0. */
+  labelSmoothing?: number
   dlogits?: FloatArray
 }
 

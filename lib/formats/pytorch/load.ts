@@ -1,6 +1,6 @@
 /** Models of PyTorch, from the safetensors that its state_dict was saved to. */
 import { FileFormatError, nearestName, refuseUnknownOptions } from '../../errors.ts'
-import { type Model, tensorsOf } from '../../layers/layer.ts'
+import { allNamesOf, type Model } from '../../layers/layer.ts'
 import type { Sequential } from '../../layers/sequential.ts'
 import { readStart } from '../files.ts'
 import { matchParameters, readParameters } from '../parameters.ts'
@@ -70,9 +70,13 @@ export async function loadPyTorchWeights(
   options: { prefixes?: Readonly<Record<string, string>>; ignore?: readonly string[] } = {},
 ): Promise<void> {
   refuseUnknownOptions('loadPyTorchWeights', options, ['prefixes', 'ignore'])
-  const parameters = rename('loadPyTorchWeights', tensorsOf(model), options.prefixes ?? {})
+  const all = rename('loadPyTorchWeights', allNamesOf(model), options.prefixes ?? {})
   await withFile(path, async (file) => {
-    matchParameters(path, parameters, without(options.ignore ?? [], file.tensors))
+    const tensors = without(options.ignore ?? [], file.tensors)
+    // One that is shared may stand there under all of its names, or under some.
+    const there = new Set([...all].filter(([name]) => tensors.has(name)).map(([, parameter]) => parameter))
+    const parameters = new Map([...all].filter(([name, each]) => tensors.has(name) || !there.has(each)))
+    matchParameters(path, parameters, tensors)
     await readParameters(file, parameters)
   })
 }
