@@ -98,7 +98,10 @@ describe('an EncoderDecoder', () => {
   it('ties the output to the embedding, which has one parameter and both gradients', () => {
     const model = new EncoderDecoder({ ...small, tieWeights: true })
     const names = [...parametersOf(model).keys()]
-    expect(names.filter((name) => /embedding|output/.test(name))).toEqual(['decoder.embedding.weight'])
+    expect(names.filter((name) => /embedding|output/.test(name))).toEqual([
+      'decoder.embedding.weight',
+      'decoder.output.bias',
+    ])
     expect(() => new EncoderDecoder({ ...small, tieWeights: true, attentionalSize: 3 })).toThrow(
       'expected an attentionalSize of 4',
     )

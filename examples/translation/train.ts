@@ -10,6 +10,9 @@ export interface Training {
   minutes: number
 }
 
+/** Szegedy et al. 2016. */
+const labelSmoothing = 0.1
+
 /** Sizes, passes over the data, and updates in which the learning rate rises to its height. */
 export const full = {
   ...{ embeddingSize: 256, hiddenSize: 512, dropout: 0.3 },
@@ -46,7 +49,7 @@ export async function train(
   const epochs: Training['epochs'] = []
   let seconds = 0
   const training = fit(model, encodePairs(data.train, data.vocabularies), {
-    loss: crossEntropy,
+    loss: (prediction, target, options) => crossEntropy(prediction, target, { ...options, labelSmoothing }),
     validation: encodePairs(data.validation, data.vocabularies),
     epochs: settings.epochs,
     batchSize: settings.batchSize,
