@@ -67,22 +67,36 @@ export const binaryAccuracy: Metric = elementwise('binaryAccuracy', (p, t) => (p
  * negative classes (as ignoreIndex -100) not counted.
  */
 export const accuracy: Metric = metric((prediction, target, { mask } = {}) => {
-  requireSame('accuracy', prediction.shape.slice(0, -1), target.shape)
-  const C = prediction.shape.at(-1)!
-  const weightOf = weights('accuracy', target, mask)
-  const [scores, classes] = [prediction.array, target.array]
   let sum = 0
   let weight = 0
-  for (let n = 0; n < classes.length; n++) {
-    const w = weightOf(n)
-    if (classes[n] < 0 || w === 0) continue
-    let best = 0
-    for (let k = 1; k < C; k++) if (scores[n * C + k] > scores[n * C + best]) best = k
+  eachVerdict('accuracy', { prediction, target, mask }, (predicted, actual, w) => {
     weight += w
-    if (best === classes[n]) sum += w
-  }
+    if (predicted === actual) sum += w
+  })
   return { sum, weight }
 })
+
+/**
+ * Calls `visit` with the class that is predicted, the largest of prediction [..., C], the class in target [...] int32, and its
+ * weight; not for negative classes and those that a mask leaves out.
+ */
+export function eachVerdict(
+  name: string,
+  { prediction, target, mask }: { prediction: Tensor; target: Tensor; mask?: Tensor },
+  visit: (predicted: number, actual: number, weight: number) => void,
+): void {
+  requireSame(name, prediction.shape.slice(0, -1), target.shape)
+  const C = prediction.shape.at(-1)!
+  const weightOf = weights(name, target, mask)
+  const [scores, classes] = [prediction.array, target.array]
+  for (let n = 0; n < classes.length; n++) {
+    const weight = weightOf(n)
+    if (classes[n] < 0 || weight === 0) continue
+    let best = 0
+    for (let k = 1; k < C; k++) if (scores[n * C + k] > scores[n * C + best]) best = k
+    visit(best, classes[n], weight)
+  }
+}
 
 /** The mean of a function of an element of the prediction and the one of the target. */
 function elementwise(name: string, score: (p: number, t: number) => number): Metric {
@@ -103,7 +117,7 @@ function elementwise(name: string, score: (p: number, t: number) => number): Met
 }
 
 /** The weight of element i of the target. */
-function weights(name: string, target: Tensor, mask: Tensor | undefined): (i: number) => number {
+export function weights(name: string, target: Tensor, mask: Tensor | undefined): (i: number) => number {
   if (!mask) return () => 1
   requireSame(`${name}: mask`, mask.shape, target.shape.slice(0, mask.shape.length))
   const inner = sizeOf(target.shape.slice(mask.shape.length))
@@ -111,7 +125,7 @@ function weights(name: string, target: Tensor, mask: Tensor | undefined): (i: nu
   return (i) => values[Math.floor(i / inner)]
 }
 
-function requireSame(place: string, actual: readonly number[], expected: readonly number[]): void {
+export function requireSame(place: string, actual: readonly number[], expected: readonly number[]): void {
   if (!sameShape(actual, expected))
     throw new RangeError(`${place}: expected shape [${expected}], got [${actual}]`)
 }
