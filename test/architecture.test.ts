@@ -230,9 +230,9 @@ describe('the TypeScript', () => {
     const core = new Map([...reachable('lib/index.ts', library)].map((path) => [path, library.get(path)!]))
     expect([...core.keys()].length).toBeGreaterThan(20)
     expect(foreignImports(core).map(({ name }) => name)).toEqual(['node-gyp-build'])
-    expect([...core.keys()].filter((path) => /^lib\/(audio|cli|serve|forecast|report|text)\//.test(path))).toEqual(
-      [],
-    )
+    expect(
+      [...core.keys()].filter((path) => /^lib\/(audio|cli|serve|forecast|report|text)\//.test(path)),
+    ).toEqual([])
   })
 })
 
