@@ -30,7 +30,7 @@ async function run(context: RecipeContext): Promise<Outcome> {
   const { quick, log } = context
   const size: Size = quick
     ? { hidden: 48, epochs: 14, strings: 128, batchSize: 8 }
-    : { hidden: 96, epochs: 30, strings: 1024, batchSize: 16 }
+    : { hidden: 96, epochs: 20, strings: 1024, batchSize: 8 }
   const voices = await readVoices(context.path('speech/recordings'))
   const ear = new Ear(voices.train)
   const test = testOf(voices.test, quick ? 60 : testStrings)
