@@ -105,6 +105,7 @@ export {
   GlobalMaxPool2d,
   MaxPool2d,
 } from './layers/pooling2d.ts'
+export { RNN, type RNNForwardOptions, type RNNOptions, type RNNState } from './layers/rnn.ts'
 export { Sequential } from './layers/sequential.ts'
 export { detachState, type LSTMState } from './layers/state.ts'
 export {
@@ -130,6 +131,14 @@ export {
 export { type AttentionOptions, attention, causalMask } from './operations/attention.ts'
 export { type BatchNormInputs, batchNorm } from './operations/batch-norm.ts'
 export { type CtcLossOptions, ctcLoss } from './operations/ctc.ts'
+export type { Distribution, DistributionHead } from './operations/distributions/distribution.ts'
+export { gaussian } from './operations/distributions/gaussian.ts'
+export {
+  type CountHead,
+  negativeBinomial,
+  negativeBinomialNegativeLogLikelihood,
+} from './operations/distributions/negative-binomial.ts'
+export { studentT, studentTNegativeLogLikelihood } from './operations/distributions/student-t.ts'
 export { dropout } from './operations/dropout.ts'
 export { embedding } from './operations/embedding.ts'
 export {
@@ -184,6 +193,7 @@ export {
   tanh,
 } from './operations/pointwise.ts'
 export { mean, sum } from './operations/reductions.ts'
+export { type RnnCall, type RnnWeights, rnn } from './operations/rnn.ts'
 export {
   broadcastTo,
   concat,
@@ -218,6 +228,7 @@ export {
 } from './tensor.ts'
 
 export { batches, type Data, type EpochStart } from './training/batching.ts'
+export { type Bleu, corpusBleu } from './training/bleu.ts'
 export { type ClassOptions, f1, precision, recall } from './training/classification.ts'
 export { clipByNorm, clipByValue, gradientNorm } from './training/clipping.ts'
 export {

@@ -160,6 +160,7 @@ export function backward(loss: Tensor, gradient?: FloatArray): void {
     if (!node.backward)
       throw new Error(`backward: ${node.name} was already run backward; compute the loss anew`)
     const gradients = node.outputs.map((output) => pending.get(output))
+    for (const [i, output] of node.outputs.entries()) if (output.retainsGrad) keep(output, gradients[i])
     if (gradients.some((array) => array)) node.backward(gradients, gradientOf)
     node.backward = undefined
     for (const output of node.outputs) {
@@ -168,6 +169,12 @@ export function backward(loss: Tensor, gradient?: FloatArray): void {
       pending.delete(output)
     }
   }
+}
+
+/** Adds a gradient to what the tensor shows. */
+function keep(output: Tensor, gradient: FloatArray | undefined): void {
+  const sum = output.accumulator()
+  for (let i = 0; gradient && i < sum.length; i++) sum[i] += gradient[i]
 }
 
 /** ∂(what is differentiated)/∂loss in a buffer of the tape's own. */

@@ -16,11 +16,13 @@ export class Tensor {
   readonly requiresGrad: boolean
   /**
    * ∂loss/∂this, of the same length as `data`: added to by every `backward` for tensors made by hand (leaves) and
-   * parameters, absent for results of operations. Cleared by `zeroGrad`.
+   * parameters, and for results of operations after `retainGrad`. Cleared by `zeroGrad`.
    */
   grad: FloatArray | undefined
   /** @internal The operation that made this tensor, for the backward pass. */
   node: Node | undefined
+  /** @internal Whether `backward` leaves the gradient of a result of an operation in `grad`. */
+  retainsGrad = false
   readonly #base: Tensor | undefined
   #array: TensorArray | undefined
   #escaped = false
@@ -164,6 +166,22 @@ export class Tensor {
       )
     }
     this.node.differentiate(this, gradient)
+  }
+
+  /**
+   * Has `backward` leave ∂loss/∂this in `grad` though this is the result of an operation: to see how a gradient passes
+   * through a model. @returns this tensor
+   *
+   * @throws {Error} if the tensor needs no gradient
+   */
+  retainGrad(): this {
+    if (!this.requiresGrad) {
+      throw new Error(
+        'retainGrad: the tensor depends on nothing that requires a gradient (was it made inside noGrad?)',
+      )
+    }
+    this.retainsGrad = true
+    return this
   }
 
   zeroGrad(): void {

@@ -390,6 +390,29 @@ struct LstmArgs : LstmShape {
   LstmWeights<float> dweights;
 };
 
+// One layer and direction of an Elman network; lib/kernels/contract-rnn.ts has the equations.
+struct RnnArgs {
+  int B, T, H;
+  bool relu;  // else tanh
+  bool reverse;
+  const std::int32_t* lengths;  // null: every sequence has T steps
+  const float* weight_hh;
+  const float* bias_hh;  // may be null
+  const float* h0;       // null: zeros
+  float* y;
+  std::ptrdiff_t y_batch_stride, y_time_stride;
+  // Forward only.
+  const float* a;
+  float* hn;
+  // Backward only; any of them may be null.
+  const float* dy;
+  const float* dhn;
+  float* da;
+  float* dh0;
+  float* dweight_hh;
+  float* dbias_hh;
+};
+
 // The largest errors of exp, sigmoid and tanh on any target, in units in the last place;
 // native/math/activations.h says over which arguments. Measured over all floats (native_tests --exhaustive),
 // rounded up.
@@ -449,6 +472,8 @@ struct Kernels {
   // Layers that each read what the one before writes, all in one direction, with packed weights and no cache.
   void (*lstm_stack_forward)(const Context&, const LstmArgs* layers, int count);
   void (*lstm_backward)(const Context&, const LstmArgs* directions, int count);
+  void (*rnn_forward)(const Context&, const RnnArgs&);
+  void (*rnn_backward)(const Context&, const RnnArgs&);
   // exp, sigmoid and tanh of native/math/activations.h, for the accuracy tests.
   void (*activation)(Unary, std::size_t n, const float* x, float* y);
 };

@@ -26,6 +26,7 @@
       "native/addon/plan.cc",
       "native/addon/plan_async.cc",
       "native/addon/plan_call.cc",
+      "native/addon/rnn.cc",
       "native/addon/windows.cc"
     ]
   }

@@ -139,8 +139,10 @@ describe('lstm train', () => {
     const { out } = await lstm('inspect', join(folder, 'other.safetensors'), '--json')
     const { metadata, tensors } = JSON.parse(out)
     expect(metadata['lstm_native.forecast'].columns).toEqual({
-      target: 'y',
+      targets: ['y'],
       covariates: ['a', 'b'],
+      known: [],
+      statics: [],
       indicators: ['a'],
     })
     expect(tensors.find(({ name }: { name: string }) => name === '0.weight_ih_l0').shape).toEqual([16, 4])
@@ -349,7 +351,7 @@ describe('lstm inspect', () => {
     expect(out).toMatch(/^0 +LSTM 1 → 4 +112$/m)
     expect(out).toMatch(/^2 +Linear 4 → 18 +90$/m)
     expect(out).toMatch(/^0\.weight_hh_l0 +F32 +\[16, 4\] +64 +256 bytes$/m)
-    expect(out).toContain('"target": "Passengers"')
+    expect(out).toMatch(/"targets": \[\s*"Passengers"\s*\]/)
   })
 
   it('knows modules of PyTorch by their shapes, and says what it does not know', async () => {

@@ -123,10 +123,12 @@ describe('gradient times input', () => {
     const model = lstmModel()
     const x = numbers([3, 4, 3], 4)
     const output = outputOf(model, x).toArray() as number[][]
-    const { targets, score } = gradientTimesInput(model, x)
-    for (const [b, row] of output.entries()) {
-      expect(row[targets![b]]).toBe(Math.max(...row))
-      expect(score.array[b]).toBe(Math.max(...row))
+    for (const batchSize of [64, 2]) {
+      const { targets, score } = gradientTimesInput(model, x, { batchSize })
+      for (const [b, row] of output.entries()) {
+        expect(row[targets![b]]).toBe(Math.max(...row))
+        expect(score.array[b]).toBe(Math.max(...row))
+      }
     }
   })
 })

@@ -2,20 +2,27 @@
 import { describe, expect, it } from 'vitest'
 import { Forecaster } from '../lib/forecast/forecaster.ts'
 import { seriesOf } from '../lib/forecast/series.ts'
+import type { ForecasterSettings } from '../lib/forecast/settings.ts'
 import { parseTable } from '../lib/forecast/table.ts'
-import { inputFor, trainForecaster } from '../lib/forecast/train.ts'
+import { trainForecaster } from '../lib/forecast/train.ts'
+import { inputFor } from '../lib/forecast/train-options.ts'
 import { parametersOf } from '../lib/layers/layer.ts'
 import { type Tensor, tensor } from '../lib/tensor.ts'
 
 const horizon = 2
-const settings = {
-  columns: { target: 'v', covariates: [], indicators: [] },
-  scales: [{ mean: 100, deviation: 10 }],
+const settings: ForecasterSettings = {
+  columns: { targets: ['v'], covariates: [], known: [], statics: [], indicators: [] },
+  mode: 'direct',
+  head: 'quantiles',
+  difference: 'last',
+  scaling: 'standard',
+  series: [{ key: 'table', scales: [{ mean: 100, deviation: 10 }], naiveErrors: [1] }],
+  statics: [],
+  paths: 100,
   input: 3,
   horizon,
   quantiles: [0.1, 0.5, 0.9],
   periods: [],
-  oneStepError: 1,
   test: 0.1,
 }
 
@@ -75,7 +82,9 @@ describe('a forecast', () => {
 
   it('takes missing values as the last one before, and scores no missing target', () => {
     const forecaster = new Forecaster(constantNetwork([0, 0, 0, 0, 0, 0]), settings)
-    const { forecasts, scores } = forecaster.evaluate(seriesFrom([5, 5, 'NA', 5, 5, '?', 5, 5]), { from: 3 })
+    const [{ forecasts, scores }] = forecaster.evaluate(seriesFrom([5, 5, 'NA', 5, 5, '?', 5, 5]), {
+      from: 3,
+    })
     expect(forecasts.origins).toEqual([3, 6])
     // As above: the values pass through float32, about 100 away from zero.
     expect(scores[0].mae).toBeLessThan(1e-5)

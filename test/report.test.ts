@@ -20,7 +20,13 @@ function forecastsWith(error: number): Forecasts {
       [-2, error, 2].map((offset) => target[origin + step] + offset),
     ).flat(),
   )
-  return { horizon, quantiles: [0.1, 0.5, 0.9], origins, values: Float64Array.from(values) }
+  return {
+    horizon,
+    targets: ['load'],
+    quantiles: [0.1, 0.5, 0.9],
+    origins,
+    values: Float64Array.from(values),
+  }
 }
 
 const evaluation = evaluate(forecastsWith(0.5), target, { periods: [7], scale: 1 })

@@ -5,12 +5,19 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { detectPeriod, persistence, seasonalNaive } from '../lib/forecast/baselines.ts'
 import { labelsAfter, stepName } from '../lib/forecast/dates.ts'
+import { type Features, featuresOf } from '../lib/forecast/features.ts'
 import { InputError } from '../lib/forecast/input-error.ts'
-import { oneStepError, score } from '../lib/forecast/metrics.ts'
-import { featuresOf, fitScales, missingValues, seriesOf, usableOrigins } from '../lib/forecast/series.ts'
+import { fitScales, type Scale } from '../lib/forecast/scaling.ts'
+import { missingValues, type Series, seriesOf } from '../lib/forecast/series.ts'
 import { datesOf, numbersOf, parseTable, readTable } from '../lib/forecast/table.ts'
-import { splitRows, windowsAt } from '../lib/forecast/windows.ts'
+import { checkedOrigins, learntOrigins, splitRows, windowsAt } from '../lib/forecast/windows.ts'
 import { Random } from '../lib/random.ts'
+
+const shape = { mode: 'direct', difference: 'last' } as const
+
+function prepare(series: Series, scales: readonly Scale[]): Features {
+  return featuresOf(series, { scales, statics: [], leads: 1 })
+}
 
 const small = 'day,load,wind\n2020-01-01,1,10\n2020-01-02,,20\n2020-01-03,3,NA\n2020-01-04,4,40\n'
 
@@ -145,21 +152,24 @@ describe('missing values', () => {
       { mean: 0, deviation: 1 },
       { mean: 0, deviation: 10 },
     ]
-    const { data, F, known } = featuresOf(series, scales)
+    const { past, F, given } = prepare(series, scales)
     expect(F).toBe(4)
-    expect([...data]).toEqual([1, 1, 0, 0, 1, 2, 1, 0, 3, 2, 0, 1, 4, 4, 0, 0])
-    expect([...known]).toEqual([1, 0, 1, 1])
+    expect([...past]).toEqual([1, 1, 0, 0, 1, 2, 1, 0, 3, 2, 0, 1, 4, 4, 0, 0])
+    expect([...given]).toEqual([1, 0, 1, 1])
   })
 
   it('before the first value take the mean of the training part', () => {
     const late = seriesOf(parseTable('a,b\n?,1\n4,1\n8,1\n', {}), { target: 'a' })
-    expect([...featuresOf(late, fitScales(late, { rows: 3 })).target]).toEqual([6, 4, 8])
+    expect([...prepare(late, fitScales(late, { rows: 3 })).targets[0]]).toEqual([6, 4, 8])
   })
 
-  it('in the target are never forecast: no window has one among its targets', () => {
-    const { known } = featuresOf(series, fitScales(series, { rows: 4 }))
-    expect(usableOrigins({ known }, { from: 0, to: 4, input: 1, horizon: 1 })).toEqual([2, 3])
-    expect(usableOrigins({ known }, { from: 0, to: 4, input: 1, horizon: 2 })).toEqual([2])
+  it('in the target are scored by no window, and learnt from by none that holds nothing else', () => {
+    const features = prepare(series, fitScales(series, { rows: 4 }))
+    const part = { from: 0, to: 4 }
+    expect(checkedOrigins(features, part, { ...shape, input: 1, horizon: 1 })).toEqual([2, 3])
+    expect(checkedOrigins(features, part, { ...shape, input: 1, horizon: 2 })).toEqual([2])
+    expect(learntOrigins(features, part, { ...shape, input: 1, horizon: 1 })).toEqual([2, 3])
+    expect(learntOrigins(features, part, { ...shape, input: 1, horizon: 2 })).toEqual([1, 2])
   })
 
   it('leave nothing to learn where a column holds no number', () => {
@@ -177,12 +187,12 @@ describe('scaling', () => {
   it('is fitted on the training part alone', () => {
     const series = seriesOf(parseTable('a\n1\n3\n1000\n'), { target: 'a' })
     expect(fitScales(series, { rows: 2 })).toEqual([{ mean: 2, deviation: 1 }])
-    expect([...featuresOf(series, [{ mean: 2, deviation: 1 }]).data]).toEqual([-1, 1, 998])
+    expect([...prepare(series, [{ mean: 2, deviation: 1 }]).past]).toEqual([-1, 1, 998])
   })
 
   it('leaves a constant column at zero instead of dividing by zero', () => {
     const series = seriesOf(parseTable('a\n5\n5\n'), { target: 'a' })
-    expect([...featuresOf(series, fitScales(series, { rows: 2 })).data]).toEqual([0, 0])
+    expect([...prepare(series, fitScales(series, { rows: 2 })).past]).toEqual([0, 0])
   })
 })
 
@@ -212,15 +222,17 @@ describe('the parts of a series', () => {
 
   it('are cut into windows whose targets are differences to the last value seen', () => {
     const series = seriesOf(parseTable('a\n1\n2\n4\n8\n16\n'), { target: 'a' })
-    const set = windowsAt(featuresOf(series, [{ mean: 0, deviation: 1 }]), [2, 3], { input: 2, horizon: 2 })
+    const features = prepare(series, [{ mean: 0, deviation: 1 }])
+    const origins = [2, 3].map((row) => ({ features, row }))
+    const set = windowsAt(origins, { ...shape, input: 2, horizon: 2 })
     const { x, y } = set.batch([1, 0])
     expect(x.toArray()).toEqual([
       [[2], [4]],
       [[1], [2]],
     ])
     expect(y.toArray()).toEqual([
-      [4, 12],
-      [2, 6],
+      [[4], [12]],
+      [[2], [6]],
     ])
   })
 })
@@ -254,22 +266,5 @@ describe('the naive forecasts', () => {
   it('find the year in months of passengers', async () => {
     const table = await readTable('examples/data/airline-passengers.csv')
     expect(detectPeriod(numbersOf(table, 'Passengers'))).toBe(12)
-  })
-})
-
-describe('scores', () => {
-  it('are what their definitions say', () => {
-    const forecast = Float64Array.of(1, 2, 3, 0)
-    const truth = Float64Array.of(2, 2, 1, 0)
-    const band = { lower: Float64Array.of(0, 3, 0, 0), upper: Float64Array.of(2, 4, 1, 0) }
-    const result = score('m', { forecast, truth, horizon: 2 }, { scale: 0.5, band })
-    expect(result.mae).toBe(0.75)
-    expect(result.maeByStep).toEqual([1.5, 0])
-    expect(result.rmse).toBe(Math.sqrt(5 / 4))
-    // 200·(1/3 + 0 + 2/4 + 0)/4, up to the rounding of three sums.
-    expect(result.smape).toBeCloseTo(200 * (1 / 3 + 1 / 2) * 0.25, 12)
-    expect(result.mase).toBe(1.5)
-    expect(result.coverage).toBe(0.75)
-    expect(oneStepError(Float64Array.of(1, 3, 2))).toBe(1.5)
   })
 })

@@ -54,6 +54,18 @@ describe('backward', () => {
     expect(x.grad).toEqual(Float64Array.of(4))
   })
 
+  it('leaves the gradient of a result in its grad where that was asked for', () => {
+    const x = leaf(2, 3)
+    const middle = multiply(x, 4).retainGrad()
+    const unused = square(x).retainGrad()
+    sum(square(middle)).backward()
+    // d(middle²)/dmiddle = 2·middle
+    expect([middle.grad, x.grad]).toEqual([Float64Array.of(16, 24), Float64Array.of(64, 96)])
+    expect(unused.grad).toBeUndefined()
+    expect(multiply(x, 2).grad).toBeUndefined()
+    expect(() => noGrad(() => square(x)).retainGrad()).toThrow(/depends on nothing that requires a gradient/)
+  })
+
   it('runs a graph once: a second backward throws and names the operation', () => {
     const x = leaf(2)
     const loss = sum(square(x))

@@ -41,7 +41,8 @@ const result = await trainForecaster(series, {
     )
   },
 })
-const { forecaster, evaluation, seconds, bestEpoch, split } = result
+const { forecaster, seconds, bestEpoch, split } = result
+const [evaluation] = result.evaluations
 console.log(`\ntrained in ${seconds.toFixed(1)} s; kept epoch ${bestEpoch}`)
 console.log(
   `\nmean absolute error, ${evaluation.forecasts.origins.length} forecasts of 12 months from ${series.labels[split.test]} on:`,

@@ -2,7 +2,6 @@
 import { resolve } from 'node:path'
 import { Forecaster } from '../forecast/forecaster.ts'
 import { reportOfEvaluation } from '../forecast/run-report.ts'
-import { seriesOf } from '../forecast/series.ts'
 import { readTable } from '../forecast/table.ts'
 import { requireWritable, scoreJson, scoreText, seriesText, writeText } from './summary.ts'
 import { count, type Terminal } from './terminal.ts'
@@ -15,10 +14,10 @@ export async function evaluate(
 ): Promise<void> {
   const forecaster = await Forecaster.load(model)
   const { settings } = forecaster
-  const series = seriesOf(await readTable(csv), settings.columns)
+  const series = forecaster.seriesOf(await readTable(csv))
   if (report) await requireWritable(report)
   const rows = Math.max(Math.round(series.rows * (test ?? settings.test)), settings.horizon)
-  const evaluation = forecaster.evaluate(series, { from: Math.max(0, series.rows - rows) })
+  const [evaluation] = forecaster.evaluate(series, { from: Math.max(0, series.rows - rows) })
   if (report) await writeText(report, await reportOfEvaluation(series, forecaster, evaluation))
   if (json) {
     const document = { model, file: csv, ...scoreJson(evaluation), report: report && resolve(report) }

@@ -1,7 +1,6 @@
 /** `lstm predict`: the forecast of the rows after the end of a series, as CSV or JSON. */
 import { labelsAfter } from '../forecast/dates.ts'
 import { Forecaster } from '../forecast/forecaster.ts'
-import { seriesOf } from '../forecast/series.ts'
 import { readTable } from '../forecast/table.ts'
 import { requireWritable, writeText } from './summary.ts'
 import type { Terminal } from './terminal.ts'
@@ -14,18 +13,19 @@ export async function predict(
 ): Promise<void> {
   const forecaster = await Forecaster.load(model)
   const { columns, quantiles, horizon } = forecaster.settings
-  const series = seriesOf(await readTable(csv), columns)
+  const [target] = columns.targets
+  const series = forecaster.seriesOf(await readTable(csv))
   if (output) await requireWritable(output)
   const { point, forecasts } = forecaster.next(series)
   const labels = series.dateColumn ? labelsAfter(series.labels, horizon) : numbersAfter(series.rows, horizon)
   const Q = quantiles.length
   const rows = labels.map((label, step) => ({
     [series.dateColumn ?? 'row']: label,
-    [columns.target]: point[step],
+    [target]: point[step],
     ...Object.fromEntries(quantiles.map((q, i) => [`q${q}`, forecasts.values[step * Q + i]])),
   }))
   const text = json
-    ? `${JSON.stringify({ model, file: csv, target: columns.target, forecast: rows }, undefined, 2)}\n`
+    ? `${JSON.stringify({ model, file: csv, target, forecast: rows }, undefined, 2)}\n`
     : [Object.keys(rows[0]), ...rows.map(Object.values)]
         .map((cells) => `${cells.map(csvCell).join(',')}\n`)
         .join('')

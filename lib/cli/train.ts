@@ -4,7 +4,8 @@ import { InputError } from '../forecast/input-error.ts'
 import { reportOfTraining } from '../forecast/run-report.ts'
 import { seriesOf } from '../forecast/series.ts'
 import { readTable } from '../forecast/table.ts'
-import { type TrainOptions, trainForecaster } from '../forecast/train.ts'
+import { trainForecaster } from '../forecast/train.ts'
+import type { TrainOptions } from '../forecast/train-options.ts'
 import { backend } from '../kernels/index.ts'
 import { progressOn } from './progress.ts'
 import { missingText, requireWritable, scoreJson, scoreText, seriesText, writeText } from './summary.ts'
@@ -70,14 +71,16 @@ export async function train(csv: string, flags: TrainFlags, terminal: Terminal):
     progress.end()
   }
 
-  const { forecaster, evaluation, split, epochs, bestEpoch, parameters, seconds, interrupted } = result
+  const { forecaster, evaluations, split, epochs, bestEpoch, parameters, seconds, interrupted } = result
+  const [evaluation] = evaluations
   await forecaster.save(output)
   await writeText(report, await reportOfTraining(series, result))
   if (json) {
+    const { targets: _, ...columnsJson } = series.columns
     const document = {
       model: resolve(output),
       report: resolve(report),
-      series: { file: csv, rows: series.rows, ...series.columns },
+      series: { file: csv, rows: series.rows, target, ...columnsJson },
       split: {
         training: split.validation,
         validation: split.test - split.validation,

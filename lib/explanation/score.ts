@@ -31,7 +31,8 @@ export class Score {
   constructor(place: string, target: ExplanationTarget | undefined, sequences: number) {
     this.#place = place
     this.#target = target
-    if (typeof target === 'number') this.#columns = new Int32Array(sequences).fill(target)
+    if (target === undefined) this.#columns = new Int32Array(sequences)
+    else if (typeof target === 'number') this.#columns = new Int32Array(sequences).fill(target)
     else if (typeof target === 'object' && target !== null) {
       if (target.length !== sequences) {
         throw new RangeError(
@@ -39,7 +40,7 @@ export class Score {
         )
       }
       this.#columns = Int32Array.from(target)
-    } else if (target !== undefined && typeof target !== 'function') {
+    } else if (typeof target !== 'function') {
       throw new TypeError(
         `${place}: expected target to be a column of the output, one for each sequence or a function of the ` +
           `output, got ${describe(target)}`,
@@ -52,16 +53,16 @@ export class Score {
     return this.#columns
   }
 
-  /** Chooses the largest column of each of all sequences, where no target was given. */
-  choose(output: Tensor): void {
+  /** Where no target was given: the largest column of each of these sequences is what is explained of it from now on. */
+  choose(output: Tensor, rows: Int32Array<ArrayBuffer>): void {
     if (this.#target !== undefined) return
     const C = this.#widthOf(output)
     const values = output.array
-    this.#columns ??= Int32Array.from({ length: output.shape[0] }, (_, n) => {
+    for (const [n, row] of rows.entries()) {
       let best = 0
       for (let c = 1; c < C; c++) if (values[n * C + c] > values[n * C + best]) best = c
-      return best
-    })
+      this.#columns![row] = best
+    }
   }
 
   /** @param rows the sequence of each row of the output */

@@ -2,13 +2,12 @@
 import { describe, requireInteger } from '../errors.ts'
 import type { FloatArray } from '../kernels/contract.ts'
 import { Embedding } from '../layers/embedding.ts'
-import { layersOf, type Model } from '../layers/layer.ts'
+import { inMode, layersOf, type Model } from '../layers/layer.ts'
 import { requireLengths, requireMask, sameShape } from '../operations/common.ts'
 import { embedding as lookUp } from '../operations/embedding.ts'
 import { broadcastTo } from '../operations/shape.ts'
 import { differentiateInputs, noGrad, recycle } from '../tape.ts'
 import { sizeOf, Tensor } from '../tensor.ts'
-import { inMode } from '../training/step.ts'
 import { type ExplanationTarget, Score, type Scored } from './score.ts'
 
 export interface ExplanationOptions {
@@ -171,18 +170,24 @@ export class Subject {
 
   /** Runs the model on x as it is, which also settles what is explained where no target was given. */
   #scoreOfX(B: number): FloatArray {
-    const rows = Int32Array.from({ length: B }, (_, b) => b)
-    const score = inMode(this.#model, { training: false }, () =>
-      noGrad(() => {
-        const output = this.#forward(rows, new Tensor(this.shape, this.inputs))
-        this.#score.choose(output)
-        return this.#score.of(output, rows).score
-      }),
-    )
-    const odd = score.findIndex((value) => !Number.isFinite(value))
-    if (odd < 0) return score
+    const scores = this.inputs.slice(0, B)
+    for (let first = 0; first < B; first += this.batchSize) {
+      const { rows, inputs } = this.variants(Math.min(this.batchSize, B - first), (n) => first + n)
+      const part = inMode(this.#model, { training: false }, () =>
+        noGrad(() =>
+          recycle(() => {
+            const output = this.#forward(rows, new Tensor([rows.length, ...this.shape.slice(1)], inputs))
+            this.#score.choose(output, rows)
+            return this.#score.of(output, rows).score
+          }),
+        ),
+      )
+      scores.set(part, first)
+    }
+    const odd = scores.findIndex((value) => !Number.isFinite(value))
+    if (odd < 0) return scores
     throw new RangeError(
-      `${this.#place}: the model's output for sequence ${odd} is ${score[odd]}; look for non-finite weights or inputs`,
+      `${this.#place}: the model's output for sequence ${odd} is ${scores[odd]}; look for non-finite weights or inputs`,
     )
   }
 

@@ -8,11 +8,18 @@ export interface Forecasts {
   quantiles: readonly number[]
   /** The row that each forecast begins with. */
   origins: readonly number[]
-  /** [N, horizon, Q] in the unit of the target, not decreasing along Q. */
+  /** The targets' names: K of them. */
+  targets: readonly string[]
+  /** [N, horizon, K, Q] in the unit of the targets, not decreasing along Q. */
   values: Float64Array
+  /** [N, horizon, K] the mean, of heads that have one. */
+  mean?: Float64Array
 }
 
 export interface Evaluation {
+  /** The names of series and target. */
+  series: string
+  target: string
   forecasts: Forecasts
   /** [N, horizon] */
   truth: Float64Array
@@ -22,16 +29,33 @@ export interface Evaluation {
   improvement: number | undefined
 }
 
-/** The median, or the quantile nearest to it: the point forecast, [N, horizon]. */
+/** The median, or the quantile nearest to it, or without quantiles the mean: the point forecast, [N, horizon, K]. */
 export function pointForecast(forecasts: Forecasts): Float64Array {
-  const distances = forecasts.quantiles.map((quantile) => Math.abs(quantile - 0.5))
+  const { quantiles, mean } = forecasts
+  if (quantiles.length === 0) return mean!
+  const distances = quantiles.map((quantile) => Math.abs(quantile - 0.5))
   return quantileOf(forecasts, distances.indexOf(Math.min(...distances)))
 }
 
-/** The lowest and the highest quantile, [N, horizon] each, or undefined if there is only one. */
+/** The lowest and the highest quantile, [N, horizon, K] each, or undefined if there are not two. */
 export function band(forecasts: Forecasts): { lower: Float64Array; upper: Float64Array } | undefined {
   const last = forecasts.quantiles.length - 1
   return last > 0 ? { lower: quantileOf(forecasts, 0), upper: quantileOf(forecasts, last) } : undefined
+}
+
+/** The forecasts of one target: K = 1. */
+export function forecastsOf(forecasts: Forecasts, target: string): Forecasts {
+  const { targets, quantiles, values, mean } = forecasts
+  const K = targets.length
+  const Q = quantiles.length
+  const k = targets.indexOf(target)
+  if (k < 0) throw new RangeError(`forecastsOf: expected a target of ${targets.join(', ')}, got ${target}`)
+  return {
+    ...forecasts,
+    targets: [target],
+    values: values.filter((_, i) => Math.floor(i / Q) % K === k),
+    ...(mean && { mean: mean.filter((_, i) => i % K === k) }),
+  }
 }
 
 function quantileOf({ values, quantiles }: Forecasts, index: number): Float64Array {
@@ -40,7 +64,7 @@ function quantileOf({ values, quantiles }: Forecasts, index: number): Float64Arr
 }
 
 /**
- * Scores forecasts against the truth, beside persistence and a seasonal naive forecast for each period.
+ * Scores forecasts of one target against the truth, beside persistence and a seasonal naive forecast for each period.
  *
  * @param target the filled target, at least up to the last row forecast
  * @param options.periods those longer than the rows before the first origin are passed over
@@ -49,7 +73,7 @@ function quantileOf({ values, quantiles }: Forecasts, index: number): Float64Arr
 export function evaluate(
   forecasts: Forecasts,
   target: Float64Array,
-  { periods, scale }: { periods: readonly number[]; scale: number },
+  { series = 'series', periods, scale }: { series?: string; periods: readonly number[]; scale: number },
 ): Evaluation {
   const { horizon, origins } = forecasts
   const collect = (rows: (origin: number) => Float64Array) => {
@@ -70,12 +94,12 @@ export function evaluate(
   const model = score(
     'LSTM',
     { forecast: pointForecast(forecasts), truth, horizon },
-    { scale, band: band(forecasts) },
+    { scale, ...(forecasts.quantiles.length > 1 && { bands: forecasts }) },
   )
   const others = baselines.map(({ name, forecast }) => score(name, { forecast, truth, horizon }, { scale }))
   const best = Math.min(...others.map(({ mae }) => mae))
   const improvement = best > 0 ? 1 - model.mae / best : undefined
-  return { forecasts, truth, scores: [model, ...others], improvement }
+  return { series, target: forecasts.targets[0], forecasts, truth, scores: [model, ...others], improvement }
 }
 
 /** The same in words: how much the model's MAE lies above or below that of the best baseline. */

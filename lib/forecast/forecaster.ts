@@ -1,9 +1,8 @@
 /**
- * A forecaster: an LSTM over the last `input` rows, whose last step a linear layer turns into quantiles of the next
- * `horizon` values of the target, as differences to its last value. Holds all that new data needs to be treated as the
- * training data was, and keeps it in the model file's metadata.
+ * A forecaster: an LSTM over the last `input` rows and a linear layer. Direct, its last step forecasts the next `horizon` rows at
+ * once; autoregressive, each step forecasts the distribution of the next one, and sample paths go on from it. Holds all that
+ * new data needs to be treated as the training data was, and keeps it in the model file's metadata.
  */
-import { FileFormatError } from '../errors.ts'
 import { load, readMetadata, save } from '../formats/checkpoint.ts'
 import { lastStep } from '../layers/last-step.ts'
 import type { Model } from '../layers/layer.ts'
@@ -12,31 +11,29 @@ import { LSTM } from '../layers/lstm.ts'
 import { Sequential } from '../layers/sequential.ts'
 import { noGrad, recycle } from '../tape.ts'
 import type { Tensor } from '../tensor.ts'
-import { band, type Evaluation, evaluate, type Forecasts, pointForecast } from './evaluation.ts'
+import { band, type Evaluation, evaluate, type Forecasts, forecastsOf, pointForecast } from './evaluation.ts'
+import type { Features } from './features.ts'
+import { distributionAt, headSize, isDistribution } from './heads.ts'
 import { InputError } from './input-error.ts'
-import { type Columns, type Features, featuresOf, type Scale, type Series } from './series.ts'
-import { inputsAt, originsOf } from './windows.ts'
+import { quantileOfSorted } from './metrics.ts'
+import { type SamplePaths, samplePaths } from './paths.ts'
+import type { Series } from './series.ts'
+import { seriesOf } from './series.ts'
+import { type ForecasterSettings, keyOf, parseSettings, prepared, settingsKey } from './settings.ts'
+import type { Table } from './table.ts'
+import { baseAt, checkedOrigins, firstOrigin, inputsAt, type Mode, refuseEmpty } from './windows.ts'
 
-/** What stands in a model file beside the network, as JSON under `settingsKey` of the metadata. */
-export interface ForecasterSettings {
-  columns: Columns
-  /** Of the target and the covariates, fitted on the training part. */
-  scales: readonly Scale[]
-  input: number
-  horizon: number
-  quantiles: readonly number[]
-  /** Seasons of the naive forecasts that scores compare with. */
-  periods: readonly number[]
-  /** What MASE divides by: the error of the last value, one step ahead, over the training part. */
-  oneStepError: number
-  /** The share of the rows, at the end, that was held out. */
-  test: number
-}
+export type { ForecasterSettings }
 
-const settingsKey = 'lstm_native.forecast'
-
-/** Windows that run through the network at once: enough to fill the kernels, few enough to stay small. */
+/** Sequences that run through the network at once: enough to fill the kernels, few enough to stay small. */
 const batchSize = 256
+
+export interface PathOptions {
+  /** From each origin; default as in training. */
+  paths?: number
+  /** Default 1. */
+  seed?: number
+}
 
 export class Forecaster {
   readonly model: Model
@@ -47,57 +44,158 @@ export class Forecaster {
     this.settings = settings
   }
 
-  /** The forecasts from each origin, of which at least `input` rows must precede. */
-  forecast(series: Series, origins: readonly number[]): Forecasts {
-    return this.forecastFeatures(featuresOf(series, this.settings.scales), origins)
+  /** The columns of a table that this forecaster needs. @throws {InputError} as the function of this name */
+  seriesOf(table: Table): Series {
+    const { columns } = this.settings
+    return seriesOf(table, { ...columns, target: columns.targets })
   }
 
-  /** The same from features that are made already. */
-  forecastFeatures(features: Features, origins: readonly number[]): Forecasts {
-    const { horizon, input, quantiles, scales } = this.settings
-    const { mean, deviation } = scales[0]
+  /**
+   * The forecasts from each origin, the row that a forecast begins with. At least `input` rows must precede it, and known
+   * columns must reach over its horizon. A series that training has not seen, where it saw several, is scaled by its rows before
+   * the first origin.
+   *
+   * @throws {InputError} if rows are missing, or the columns are others than in training
+   */
+  forecast(series: Series, origins: readonly number[], options: PathOptions = {}): Forecasts {
+    const features = this.#features(series, origins)
+    return this.settings.mode === 'direct'
+      ? this.#direct(features, origins)
+      : this.#summary(this.#paths(features, origins, options))
+  }
+
+  /**
+   * Sample paths from each origin, of an autoregressive forecaster.
+   *
+   * @throws {TypeError} if the forecaster is direct; and as `forecast`
+   */
+  samplePaths(series: Series, origins: readonly number[], options: PathOptions = {}): SamplePaths {
+    if (this.settings.mode === 'direct') {
+      throw new TypeError(
+        "samplePaths: expected a forecaster trained with mode: 'autoregressive', got a direct one",
+      )
+    }
+    return this.#paths(this.#features(series, origins), origins, options)
+  }
+
+  /** Forecasts from every origin in rows [from, to) that can be checked, and their scores beside the naive ones, by target. */
+  evaluate(
+    series: Series,
+    { from, to = series.rows, ...options }: { from: number; to?: number } & PathOptions,
+  ): Evaluation[] {
+    const { periods, series: trained, columns } = this.settings
+    const features = prepared(this.settings, series, { rows: from })
+    const part = { name: 'test', from, to }
+    const origins = checkedOrigins(features, part, this.settings)
+    if (origins.length === 0) refuseEmpty(part, this.settings)
+    const forecasts = this.forecast(series, origins, options)
+    const own = trained.find(({ key }) => key === keyOf(series)) ?? trained[0]
+    return columns.targets.map((target, k) =>
+      evaluate(forecastsOf(forecasts, target), features.targets[k], {
+        series: series.name,
+        periods,
+        scale: own.naiveErrors[k],
+      }),
+    )
+  }
+
+  /** The forecast of the `horizon` rows after the last. @throws {InputError} as `forecast` */
+  next(
+    series: Series,
+    options: PathOptions = {},
+  ): { forecasts: Forecasts; point: Float64Array; band: ReturnType<typeof band> } {
+    const forecasts = this.forecast(series, [series.rows], options)
+    return { forecasts, point: pointForecast(forecasts), band: band(forecasts) }
+  }
+
+  #features(series: Series, origins: readonly number[]): Features {
+    const features = prepared(this.settings, series, { rows: Math.min(series.rows, ...origins) })
+    const first = firstOrigin(this.settings)
+    for (const origin of origins) {
+      if (origin < first) {
+        const got =
+          origin === series.rows ? `the file has ${origin}` : `row ${origin} has ${origin} before it`
+        throw new InputError(`${series.name}: too few rows: the model looks at ${first}, ${got}`)
+      }
+      const needed = origin + this.settings.horizon
+      if (features.A > 0 && features.rowsAhead < needed) {
+        throw new InputError(
+          `${series.name}: the known columns ${series.columns.known.join(', ')} must reach over the rows forecast: ` +
+            `expected ${needed} rows, got ${features.rowsAhead}`,
+        )
+      }
+    }
+    return features
+  }
+
+  #direct(features: Features, origins: readonly number[]): Forecasts {
+    const { horizon, input, quantiles, head, difference, columns } = this.settings
+    const { K, scales } = features
     const Q = quantiles.length
-    const values = new Float64Array(origins.length * horizon * Q)
-    const { data, F } = features
+    const size = headSize(head, quantiles)
+    const values = new Float64Array(origins.length * horizon * K * Q)
+    const mean = head === 'quantiles' ? undefined : new Float64Array(origins.length * horizon * K)
     for (let start = 0; start < origins.length; start += batchSize) {
       const part = origins.slice(start, start + batchSize)
       recycle(() => {
-        const x = inputsAt(features, part, { input })
-        const output = (noGrad(() => this.model.forward(x)) as Tensor).array
-        for (const [b, origin] of part.entries()) {
-          const last = data[(origin - 1) * F]
-          for (let i = 0; i < horizon * Q; i++) {
-            values[(start + b) * horizon * Q + i] = (output[b * horizon * Q + i] + last) * deviation + mean
-          }
+        const x = inputsAt(
+          part.map((row) => ({ features, row })),
+          { input },
+        )
+        const output = (noGrad(() => this.model.forward(x)) as Tensor).array as Float32Array
+        for (let i = 0; i < part.length * horizon * K; i++) {
+          const k = i % K
+          const known = part[Math.floor(i / (horizon * K))]
+          const target = known + (Math.floor(i / K) % horizon)
+          const place = { base: baseAt(features, { target, known, k }, difference), scale: scales[k] }
+          const at = start * horizon * K + i
+          const inUnit = (value: number) => (value + place.base) * place.scale.deviation + place.scale.mean
+          if (isDistribution(head)) {
+            const distribution = distributionAt(head, output, i * size, place)
+            mean![at] = distribution.mean
+            for (const [q, p] of quantiles.entries()) values[at * Q + q] = distribution.quantile(p)
+          } else if (mean) mean[at] = inUnit(output[i])
+          else for (let q = 0; q < Q; q++) values[at * Q + q] = inUnit(output[i * Q + q])
         }
       })
     }
     // Quantiles learnt one by one may cross; sorting them never makes the quantile loss worse (Chernozhukov et al. 2010).
     for (let i = 0; i < values.length; i += Q) values.subarray(i, i + Q).sort()
-    return { horizon, quantiles, origins, values }
+    return { horizon, targets: columns.targets, quantiles, origins, values, ...(mean && { mean }) }
   }
 
-  /** Forecasts from every origin in rows [from, rows) that can be checked, and their scores beside the naive ones. */
-  evaluate(series: Series, { from }: { from: number }): Evaluation {
-    const { periods, oneStepError, scales } = this.settings
-    const features = featuresOf(series, scales)
-    const origins = originsOf(features, { name: 'test', from, to: series.rows }, this.settings)
-    return evaluate(this.forecastFeatures(features, origins), features.target, {
-      periods,
-      scale: oneStepError,
-    })
-  }
-
-  /** The forecast of the `horizon` rows after the last. @throws {InputError} if there are fewer than `input` rows */
-  next(series: Series): { forecasts: Forecasts; point: Float64Array; band: ReturnType<typeof band> } {
-    const { input } = this.settings
-    if (series.rows < input) {
-      throw new InputError(
-        `${series.name}: too few rows: the model looks at ${input}, the file has ${series.rows}`,
+  #paths(
+    features: Features,
+    origins: readonly number[],
+    { paths = this.settings.paths, seed = 1 }: PathOptions,
+  ): SamplePaths {
+    const { horizon, columns } = this.settings
+    const each = paths * horizon * features.K
+    const values = new Float64Array(origins.length * each)
+    const atOnce = Math.max(1, Math.floor((4 * batchSize) / paths))
+    for (let start = 0; start < origins.length; start += atOnce) {
+      const part = origins.slice(start, start + atOnce).map((row) => ({ features, row }))
+      recycle(() =>
+        values.set(samplePaths(this.model, part, { ...this.settings, paths, seed }), start * each),
       )
     }
-    const forecasts = this.forecast(series, [series.rows])
-    return { forecasts, point: pointForecast(forecasts), band: band(forecasts) }
+    return { horizon, targets: columns.targets, origins, paths, values }
+  }
+
+  /** Mean and quantiles over the paths. */
+  #summary({ horizon, targets, origins, paths, values: drawn }: SamplePaths): Forecasts {
+    const { quantiles } = this.settings
+    const Q = quantiles.length
+    const width = horizon * targets.length
+    const values = new Float64Array(origins.length * width * Q)
+    const mean = new Float64Array(origins.length * width)
+    for (let i = 0; i < mean.length; i++) {
+      const first = Math.floor(i / width) * paths * width + (i % width)
+      const samples = Float64Array.from({ length: paths }, (_, s) => drawn[first + s * width]).sort()
+      mean[i] = samples.reduce((sum, value) => sum + value, 0) / paths
+      for (const [q, p] of quantiles.entries()) values[i * Q + q] = quantileOfSorted(samples, p)
+    }
+    return { horizon, targets, quantiles, origins, values, mean }
   }
 
   /** Writes network and settings into one safetensors file. */
@@ -111,32 +209,14 @@ export class Forecaster {
    * @throws {FileFormatError} if the file is damaged, or holds a model that is no forecaster
    */
   static async load(path: string): Promise<Forecaster> {
-    const text = (await readMetadata(path)).get(settingsKey)
-    if (text === undefined) {
-      throw new FileFormatError(`${path}: holds a model, but no forecaster: lstm train makes one`, {
-        code: 'NoForecaster',
-        path,
-      })
-    }
-    const settings = parseSettings(text, path)
+    const settings = parseSettings((await readMetadata(path)).get(settingsKey), path)
     return new Forecaster(await load(path), settings)
-  }
-}
-
-function parseSettings(text: string, path: string): ForecasterSettings {
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw new FileFormatError(`${path}: the metadata under ${settingsKey} are no JSON`, {
-      code: 'InvalidSettings',
-      path,
-      cause,
-    })
   }
 }
 
 /** The network of a forecaster. */
 export function forecastNetwork(options: {
+  mode: Mode
   features: number
   hidden: number
   layers: number
@@ -144,10 +224,10 @@ export function forecastNetwork(options: {
   outputs: number
   seed: number
 }): Sequential {
-  const { features, hidden, layers, dropout, outputs, seed } = options
+  const { mode, features, hidden, layers, dropout, outputs, seed } = options
   return new Sequential([
     new LSTM({ inputSize: features, hiddenSize: hidden, numLayers: layers, dropout, seed }),
-    lastStep(),
+    ...(mode === 'direct' ? [lastStep()] : []),
     new Linear({ inputSize: hidden, outputSize: outputs, seed: seed + 1 }),
   ])
 }

@@ -1,11 +1,44 @@
-/** Forecasting series from CSV files, the public door of `lstm-native/forecast`: exports only. */
+/** Forecasting series, from arrays or CSV files, the public door of `lstm-native/forecast`: exports only. */
+export { type Backtest, type BacktestOptions, backtest, type Fold } from './backtest.ts'
 export { detectPeriod, persistence, seasonalNaive } from './baselines.ts'
 export { labelsAfter } from './dates.ts'
-export { comparison, type Evaluation, evaluate, type Forecasts, pointForecast } from './evaluation.ts'
-export { Forecaster, type ForecasterSettings } from './forecaster.ts'
+export {
+  band,
+  comparison,
+  type Evaluation,
+  evaluate,
+  type Forecasts,
+  forecastsOf,
+  pointForecast,
+} from './evaluation.ts'
+export { Forecaster, type ForecasterSettings, type PathOptions } from './forecaster.ts'
+export type { HeadName } from './heads.ts'
 export { InputError } from './input-error.ts'
-export type { Score } from './metrics.ts'
+export {
+  coverage,
+  crpsOfQuantiles,
+  crpsOfSamples,
+  meanAbsoluteDistance,
+  naiveError,
+  quantileOfSorted,
+  rootMeanSquare,
+  type Score,
+  scaledError,
+  symmetricPercentage,
+} from './metrics.ts'
+export type { SamplePaths } from './paths.ts'
 export { pictureOf, reportOfEvaluation, reportOfTraining } from './run-report.ts'
-export { missingValues, type Series, seriesOf } from './series.ts'
+export { fitScales, type Scale, type Scaling, scaleOf } from './scaling.ts'
+export {
+  type Columns,
+  makeSeries,
+  missingValues,
+  type NamedColumns,
+  type Series,
+  seriesByGroup,
+  seriesOf,
+} from './series.ts'
 export { datesOf, numbersOf, parseTable, readTable, type Table } from './table.ts'
-export { type TrainOptions, type TrainResult, trainForecaster } from './train.ts'
+export { type TrainResult, trainForecaster } from './train.ts'
+export type { TrainOptions, TrainPlan } from './train-options.ts'
+export type { Difference, Mode, Split } from './windows.ts'

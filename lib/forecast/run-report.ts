@@ -10,8 +10,9 @@ import type { TrainResult } from './train.ts'
 
 /** The HTML report of a training run. */
 export async function reportOfTraining(series: Series, result: TrainResult): Promise<string> {
-  const { forecaster, evaluation, epochs, bestEpoch, split, seconds, options, parameters, trainingWindows } =
+  const { forecaster, evaluations, epochs, bestEpoch, split, seconds, options, parameters, trainingWindows } =
     result
+  const [evaluation] = evaluations
   const rate =
     epochs.length > 0 ? epochs.reduce((sum, each) => sum + each.samplesPerSecond, 0) / epochs.length : 0
   const rows = (from: number, to: number) => `${number(to - from)} from ${series.labels[from]}`
@@ -85,7 +86,7 @@ function commonContent(series: Series, forecaster: Forecaster, evaluation: Evalu
   const { point, band } = forecaster.next(series)
   const span = series.dateColumn ? `, ${labels[0]} to ${labels[rows - 1]}` : ''
   return {
-    title: `${columns.target}, ${horizon} ${stepName(labels)}${horizon === 1 ? '' : 's'} ahead`,
+    title: `${columns.targets[0]}, ${horizon} ${stepName(labels)}${horizon === 1 ? '' : 's'} ahead`,
     subtitle: `${name}: ${number(rows)} rows${span}`,
     evaluation,
     labels,

@@ -1,154 +1,195 @@
 /**
- * The columns a forecaster looks at, complete: the target first, then the covariates, then the indicators. Knows how
- * missing values are filled and how columns are scaled; a model file keeps both, so that new data is treated alike.
- *
- * A missing value takes the last one known before it; before the first, it is the mean of the training part. Nothing
- * is taken from the future. Targets that were missing are never trained on nor scored: see `usableOrigins`.
+ * A series as a forecaster sees it: raw columns, NaN where a value is missing. Targets are forecast; covariates are known up to
+ * the present only, `known` columns ahead of it as well (the calendar, a plan), statics are one number for the whole series.
  */
 import { InputError } from './input-error.ts'
-import { datesOf, numbersOf, type Table } from './table.ts'
+import { datesOf, numbersOf, rowsOf, type Table } from './table.ts'
 
 export interface Columns {
-  target: string
+  targets: readonly string[]
+  /** Known up to the first row that is forecast. */
   covariates: readonly string[]
-  /** Columns that get a partner which is 1 where a value was missing and 0 elsewhere. */
+  /** Known for the rows that are forecast, too. */
+  known: readonly string[]
+  /** One number a series: what sort of thing it is. */
+  statics: readonly string[]
+  /** Targets and covariates that get a partner which is 1 where a value was missing and 0 elsewhere. */
   indicators: readonly string[]
   /** The column of dates, if one was asked for by name. */
   date?: string
 }
 
-export interface Scale {
-  mean: number
-  deviation: number
-}
-
-/** Raw columns, NaN where a value is missing. */
 export interface Series {
-  /** The file's name, for messages and reports. */
+  /** The file's name, or that of one of its series, for messages, reports and scales. */
   name: string
+  /** Under which a model keeps the scales of one series among many; default the name. */
+  key?: string
   columns: Columns
-  /** Target first, then the covariates. */
+  /** Targets, covariates, then known columns, which may be longer than `rows`. */
   values: readonly Float64Array[]
+  statics: readonly number[]
   rows: number
   /** One a row: the dates, or row numbers from 1. */
   labels: readonly string[]
   dateColumn?: string
 }
 
-/** Scaled columns without gaps, row by row, ready for windows. */
-export interface Features {
-  /** [rows, F] in row-major order; column 0 is the target. */
-  data: Float32Array
-  F: number
-  /** The filled target in its own unit, which baselines use. */
-  target: Float64Array
-  /** 1 where the target was given, 0 where it is filled. */
-  known: Uint8Array
+/** Columns by name: numbers in the order of time, NaN where one is missing. */
+export type NamedColumns = Record<string, ArrayLike<number>>
+
+/**
+ * A series from arrays.
+ *
+ * @param source.known may go on beyond the targets, as far as is known
+ * @param source.indicators names of columns that get a missing-value indicator; default none
+ * @throws {InputError} if columns differ in length, a name comes twice, or a target is empty or all missing
+ */
+export function makeSeries(source: {
+  name: string
+  targets: NamedColumns
+  covariates?: NamedColumns
+  known?: NamedColumns
+  statics?: Record<string, number>
+  indicators?: readonly string[]
+  labels?: readonly string[]
+}): Series {
+  const { name, targets, covariates = {}, known = {}, statics = {}, indicators = [], labels } = source
+  const columns: Columns = {
+    targets: Object.keys(targets),
+    covariates: Object.keys(covariates),
+    known: Object.keys(known),
+    statics: Object.keys(statics),
+    indicators,
+  }
+  const values = [targets, covariates, known].flatMap((group) =>
+    Object.values(group).map((column) => Float64Array.from(column)),
+  )
+  const rows = values[0]?.length ?? 0
+  if (rows === 0) throw new InputError(`${name}: expected at least one row of a target, got none`)
+  const series: Series = {
+    name,
+    columns,
+    values,
+    statics: Object.values(statics),
+    rows,
+    labels: labels ?? numbered(rows),
+  }
+  for (const [i, column] of columnNames(columns).entries()) {
+    const { length } = values[i]
+    const isKnown = i >= columns.targets.length + columns.covariates.length
+    if (length === rows || (isKnown && length > rows)) continue
+    throw new InputError(
+      `${name}: expected ${rows} rows of "${column}", as of "${columns.targets[0]}", got ${length}`,
+    )
+  }
+  return checked(series)
 }
 
 /**
- * The columns of a table that a forecast needs.
+ * The columns of a table that a forecast needs. With `known` columns, rows at the end that hold neither targets nor
+ * covariates are the future.
  *
+ * @param options.target the column to forecast, or several
+ * @param options.statics columns that hold one number throughout
  * @param options.missingIndicator adds an indicator for every column with missing values; `indicators` names them
- * @throws {InputError} if a column does not exist or holds something that is no number, or the target is all missing
+ * @throws {InputError} if a column does not exist or holds something that is no number, or a target is all missing
  */
 export function seriesOf(
   table: Table,
   options: {
-    target: string
+    target: string | readonly string[]
     covariates?: readonly string[]
+    known?: readonly string[]
+    statics?: readonly string[]
     date?: string
     missingIndicator?: boolean
     indicators?: readonly string[]
   },
 ): Series {
-  const { target, covariates = [], missingIndicator = false } = options
-  const names = [target, ...covariates]
-  const twice = names.find((name, i) => names.indexOf(name) !== i)
-  if (twice !== undefined) throw new InputError(`the column "${twice}" is asked for twice`)
-  const values = names.map((name) => numbersOf(table, name))
-  const empty = values.findIndex((column) => column.every(Number.isNaN))
-  if (empty >= 0) throw new InputError(`${table.name}: the column "${names[empty]}" holds no number at all`)
-  const gaps = names.filter((_, i) => values[i].some(Number.isNaN))
+  const { target, covariates = [], known = [], statics = [], missingIndicator = false } = options
+  const targets = typeof target === 'string' ? [target] : target
+  const read = [...targets, ...covariates].map((name) => numbersOf(table, name))
+  const ahead = known.map((name) => numbersOf(table, name))
+  let { rows } = table
+  while (known.length > 0 && rows > 0 && read.every((column) => Number.isNaN(column[rows - 1]))) rows--
+  const values = read.map((column) => column.subarray(0, rows))
+  const gaps = [...targets, ...covariates].filter((_, i) => values[i].some(Number.isNaN))
   const dates = datesOf(table, options.date)
-  return {
+  return checked({
     name: table.name,
     columns: {
-      target,
+      targets,
       covariates,
+      known,
+      statics,
       indicators: options.indicators ?? (missingIndicator ? gaps : []),
       date: options.date,
     },
-    values,
-    rows: table.rows,
-    labels: dates?.labels ?? Array.from({ length: table.rows }, (_, i) => String(i + 1)),
+    values: [...values, ...ahead],
+    statics: statics.map((name) => onlyNumber(table, name)),
+    rows,
+    labels: dates?.labels.slice(0, rows) ?? numbered(rows),
     dateColumn: dates?.column,
-  }
+  })
+}
+
+/**
+ * The series of a table in long form, in which the column `group` says what each row belongs to: one series for each of its
+ * cells, in the order of their first rows, named `file: cell`.
+ *
+ * @throws {InputError} as `seriesOf`
+ */
+export function seriesByGroup(
+  table: Table,
+  { group, ...options }: Parameters<typeof seriesOf>[1] & { group: string },
+): Series[] {
+  return rowsOf(table, group).map(({ cell, part }) => ({ ...seriesOf(part, options), key: cell }))
+}
+
+/** Names in the order of `values`. */
+export function columnNames({ targets, covariates, known }: Columns): string[] {
+  return [...targets, ...covariates, ...known]
 }
 
 /** How many values are missing, by column; columns without gaps are left out. */
 export function missingValues({ columns, values }: Series): { column: string; count: number }[] {
-  return [columns.target, ...columns.covariates]
+  return columnNames(columns)
     .map((column, i) => ({ column, count: values[i].filter(Number.isNaN).length }))
     .filter(({ count }) => count > 0)
 }
 
-/**
- * Mean and standard deviation of each column over the first `rows` rows, the training part, without the missing ones.
- * A constant column gets a deviation of 1.
- */
-export function fitScales({ values, columns, name }: Series, { rows }: { rows: number }): Scale[] {
-  return values.map((column, i) => {
-    const known = column.subarray(0, rows).filter((value) => !Number.isNaN(value))
-    if (known.length === 0) {
-      const label = [columns.target, ...columns.covariates][i]
-      throw new InputError(
-        `${name}: the column "${label}" holds no number in the training part (rows 1 to ${rows})`,
-      )
-    }
-    const mean = known.reduce((sum, value) => sum + value, 0) / known.length
-    const variance = known.reduce((sum, value) => sum + (value - mean) ** 2, 0) / known.length
-    return { mean, deviation: Math.sqrt(variance) || 1 }
-  })
+function checked(series: Series): Series {
+  const { name, columns, values } = series
+  if (columns.targets.length === 0) throw new InputError(`${name}: expected at least one target, got none`)
+  const names = [...columnNames(columns), ...columns.statics]
+  const twice = names.find((each, i) => names.indexOf(each) !== i)
+  if (twice !== undefined) throw new InputError(`the column "${twice}" is asked for twice`)
+  const empty = values.findIndex((column) => column.every(Number.isNaN))
+  if (empty >= 0) throw new InputError(`${name}: the column "${names[empty]}" holds no number at all`)
+  const infinite = values.findIndex((column) => column.some((value) => Math.abs(value) === Infinity))
+  if (infinite >= 0) throw new InputError(`${name}: the column "${names[infinite]}" holds an infinite number`)
+  const noStatic = series.statics.findIndex((value) => !Number.isFinite(value))
+  if (noStatic >= 0) {
+    throw new InputError(
+      `${name}: expected a finite number for "${columns.statics[noStatic]}", got ${series.statics[noStatic]}`,
+    )
+  }
+  const past = [...columns.targets, ...columns.covariates]
+  const odd = columns.indicators.find((each) => !past.includes(each))
+  if (odd !== undefined)
+    throw new InputError(`${name}: an indicator for "${odd}", which is neither target nor covariate`)
+  return series
 }
 
-/** Fills and scales a series: (value - mean) / deviation, indicators as 0 and 1. */
-export function featuresOf({ values, columns, rows }: Series, scales: readonly Scale[]): Features {
-  const names = [columns.target, ...columns.covariates]
-  const flagged = columns.indicators.map((name) => values[names.indexOf(name)])
-  const filled = values.map((column, i) => carryForward(column, scales[i].mean))
-  const F = values.length + flagged.length
-  const data = new Float32Array(rows * F)
-  for (let row = 0; row < rows; row++) {
-    for (const [i, { mean, deviation }] of scales.entries())
-      data[row * F + i] = (filled[i][row] - mean) / deviation
-    for (const [i, column] of flagged.entries())
-      data[row * F + values.length + i] = Number.isNaN(column[row]) ? 1 : 0
-  }
-  return {
-    data,
-    F,
-    target: filled[0],
-    known: Uint8Array.from(values[0], (value) => (Number.isNaN(value) ? 0 : 1)),
-  }
+function onlyNumber(table: Table, column: string): number {
+  const numbers = numbersOf(table, column)
+  const other = numbers.findIndex((value) => value !== numbers[0])
+  if (other < 0) return numbers[0]
+  throw new InputError(
+    `${table.name}: expected one number in the static column "${column}", got ${numbers[0]} and ${numbers[other]}`,
+  )
 }
 
-/**
- * The origins o in [from, to) from which a forecast of rows o … o + horizon - 1 can be made out of `input` rows before
- * o and checked against known values of the target, all of them before row `to`.
- */
-export function usableOrigins(
-  { known }: Pick<Features, 'known'>,
-  { from, to, input, horizon }: { from: number; to: number; input: number; horizon: number },
-): number[] {
-  const origins: number[] = []
-  for (let origin = Math.max(from, input); origin + horizon <= to; origin++) {
-    if (known.subarray(origin, origin + horizon).every((flag) => flag === 1)) origins.push(origin)
-  }
-  return origins
-}
-
-function carryForward(column: Float64Array, start: number): Float64Array {
-  let last = start
-  return column.map((value) => (last = Number.isNaN(value) ? last : value))
+function numbered(rows: number): string[] {
+  return Array.from({ length: rows }, (_, i) => String(i + 1))
 }

@@ -104,6 +104,27 @@ export function datesOf(
   return { column, labels }
 }
 
+/** The rows of a table by the cells of a column, a table each, in the order of their first rows. */
+export function rowsOf(table: Table, column: string): { cell: string; part: Table }[] {
+  const positions = new Map<string, number[]>()
+  for (const [row, cell] of cellsOf(table, column).entries()) {
+    const known = positions.get(cell)
+    if (known) known.push(row)
+    else positions.set(cell, [row])
+  }
+  return Array.from(positions, ([cell, rows]) => {
+    const columnOf = (name: string) => rows.map((row) => table.columns.get(name)![row])
+    const part = {
+      name: `${table.name}: ${cell}`,
+      header: table.header,
+      columns: new Map(table.header.map((name) => [name, columnOf(name)])),
+      rows: rows.length,
+      lines: rows.map((row) => table.lines[row]),
+    }
+    return { cell, part }
+  })
+}
+
 function cellsOf(table: Table, column: string): readonly string[] {
   const cells = table.columns.get(column)
   if (cells) return cells

@@ -1,83 +1,41 @@
-/** Trains a forecaster on a series: splits, scales, cuts windows, fits the quantiles, and evaluates on what it held out. */
+/** Trains a forecaster on one or many series: splits, scales, cuts windows, fits, and evaluates on what it held out. */
 import type { FloatArray } from '../kernels/contract.ts'
 import { parametersOf, tensorsOf } from '../layers/layer.ts'
-import { quantileLoss } from '../operations/losses.ts'
-import { reshape } from '../operations/shape.ts'
-import type { Tensor } from '../tensor.ts'
-import type { BatchProgress, Epoch } from '../training/epoch.ts'
+import type { Epoch } from '../training/epoch.ts'
 import { fit } from '../training/fit.ts'
 import { adam } from '../training/optimizers.ts'
 import { detectPeriod } from './baselines.ts'
 import type { Evaluation } from './evaluation.ts'
+import { featureCount } from './features.ts'
 import { Forecaster, forecastNetwork } from './forecaster.ts'
-import { oneStepError } from './metrics.ts'
-import { featuresOf, fitScales, type Series } from './series.ts'
-import { originsOf, type Split, splitRows, windowsAt } from './windows.ts'
-
-export interface TrainOptions {
-  /** How many rows are forecast at once. */
-  horizon: number
-  /** How many rows the model looks at; default: a season, or twice the horizon if that is more; see `inputFor`. */
-  input?: number
-  /** Seasons of the naive forecasts to compare with; default: the one that `detectPeriod` finds, if any. */
-  periods?: readonly number[]
-  /** Width of the LSTM; default 32. */
-  hidden?: number
-  /** Default 1. */
-  layers?: number
-  /** Between layers; default 0. */
-  dropout?: number
-  /** At most so many passes; default 20, or as many as make a thousand steps. */
-  epochs?: number
-  /** Windows in a step; default 64, down to 8 where windows are few. */
-  batchSize?: number
-  /** Of Adam; default 0.003. */
-  learningRate?: number
-  /** Epochs without a better validation loss before training ends; default two fifths of the epochs. */
-  patience?: number
-  /** In increasing order; the point forecast is the one nearest to 0.5. Default 0.1, 0.5, 0.9. */
-  quantiles?: readonly number[]
-  /** The share of the rows, at the end, held out for the evaluation; default 0.1. */
-  test?: number
-  /** The share of the other rows, at their end, that chooses the epoch; default 0.1. */
-  validation?: number
-  /** Default 1. */
-  seed?: number
-  /** Ends training after the step in progress; the best parameters so far are kept. */
-  signal?: AbortSignal
-  /** Called when the data have been found fit to train on. */
-  onStart?(plan: TrainPlan): void
-  onEpoch?(epoch: Epoch): void
-  onBatch?(progress: BatchProgress): void
-}
-
-const defaults = {
-  hidden: 32,
-  layers: 1,
-  dropout: 0,
-  learningRate: 3e-3,
-  quantiles: [0.1, 0.5, 0.9] as readonly number[],
-  test: 0.1,
-  validation: 0.1,
-  seed: 1,
-}
-
-/** Options with the defaults filled in. */
-export type CompleteTrainOptions = TrainOptions &
-  typeof defaults &
-  Required<Pick<TrainOptions, 'input' | 'periods' | 'epochs' | 'batchSize' | 'patience'>>
-
-/** What a run will do. */
-export interface TrainPlan {
-  split: Split
-  options: CompleteTrainOptions
-  trainingWindows: number
-  parameters: number
-}
+import { headLoss, headSize } from './heads.ts'
+import { InputError } from './input-error.ts'
+import { naiveError } from './metrics.ts'
+import { fitScales, scaleOf } from './scaling.ts'
+import type { Series } from './series.ts'
+import { type ForecasterSettings, keyOf, leadsOf, prepared } from './settings.ts'
+import {
+  type ChosenOptions,
+  chooseOptions,
+  inputFor,
+  paceFor,
+  type TrainOptions,
+  type TrainPlan,
+} from './train-options.ts'
+import {
+  checkedOrigins,
+  learntOrigins,
+  type Origin,
+  refuseEmpty,
+  type Split,
+  splitRows,
+  windowsAt,
+} from './windows.ts'
 
 export interface TrainResult extends TrainPlan {
   forecaster: Forecaster
-  evaluation: Evaluation
+  /** On the held-out rows: one for each series and target, those of the first series first. */
+  evaluations: Evaluation[]
   epochs: Epoch[]
   /** The epoch whose parameters were kept. */
   bestEpoch: number
@@ -88,52 +46,56 @@ export interface TrainResult extends TrainPlan {
 }
 
 /**
- * @throws {InputError} if the series is too short for the windows and parts asked for
+ * One network for all series, each cut into training, validation and held-out rows and scaled by itself. Series too short for
+ * a validation or test window only train.
+ *
+ * @throws {InputError} if the series are too short for the windows and parts asked for, or options do not go together
  * @throws the signal's reason if it comes before the first epoch has ended
  */
-export async function trainForecaster(series: Series, options: TrainOptions): Promise<TrainResult> {
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-  const chosen = { ...defaults, ...(given as TrainOptions) }
-  const { horizon, hidden, layers, dropout, quantiles, test, validation, seed, signal } = chosen
-  const split = splitRows(series.rows, { horizon, validation, test })
-  const scales = fitScales(series, { rows: split.validation })
-  const features = featuresOf(series, scales)
-  const past = features.target.subarray(0, split.validation)
-  const periods = options.periods ?? [detectPeriod(past)].filter((period) => period !== undefined)
-  const input = options.input ?? inputFor(split.validation, { horizon, period: periods[0] })
+export async function trainForecaster(
+  series: Series | readonly Series[],
+  options: TrainOptions,
+): Promise<TrainResult> {
+  const all = Array.isArray(series) ? (series as readonly Series[]) : [series as Series]
+  if (all.length === 0) throw new InputError('expected at least one series, got none')
+  const chosen = chooseOptions(options, all)
+  const { horizon, signal, seed } = chosen
+  const splits = all.map(({ rows }) => splitRows(rows, chosen))
+  const settings = settingsFor(all, splits, chosen)
+  const shape = { ...settings, seed }
+  const origins = originsOf(all, splits, settings)
 
-  const shape = { input, horizon }
-  const parts = {
-    training: originsOf(features, { name: 'training', from: 0, to: split.validation }, shape),
-    validation: originsOf(features, { name: 'validation', from: split.validation, to: split.test }, shape),
+  const features = featureCount(all[0], leadsOf(settings))
+  const outputs =
+    (settings.mode === 'direct' ? horizon : 1) *
+    settings.columns.targets.length *
+    headSize(settings.head, settings.quantiles)
+  const model = forecastNetwork({ ...chosen, features, outputs })
+  const training = origins.training.filter((_, i) => i % chosen.stride === 0)
+  const complete = {
+    ...chosen,
+    input: settings.input,
+    periods: settings.periods,
+    ...paceFor(training.length, chosen),
   }
-  originsOf(features, { name: 'test', from: split.test, to: series.rows }, shape)
-
-  const complete = { ...chosen, input, periods, ...paceFor(parts.training.length, chosen) }
-
-  const Q = quantiles.length
-  const network = { features: features.F, hidden, layers, dropout, outputs: horizon * Q, seed }
-  const model = forecastNetwork(network)
-  const loss = (prediction: Tensor, target: Tensor) =>
-    quantileLoss(reshape(prediction, [-1, horizon, Q]), target, { quantiles })
-
   const plan: TrainPlan = {
-    split,
+    split: splits[0],
     options: complete,
-    trainingWindows: parts.training.length,
+    trainingWindows: training.length,
     parameters: [...parametersOf(model).values()].reduce((sum, { size }) => sum + size, 0),
   }
   options.onStart?.(plan)
 
+  const windows = { counts: settings.head === 'negativeBinomial' }
   const history: Epoch[] = []
   const best = new Map<string, FloatArray>()
   const start = performance.now()
-  const run = fit(model, windowsAt(features, parts.training, shape), {
-    loss,
+  const run = fit(model, windowsAt(training, shape, windows), {
+    loss: headLoss(settings.head, settings.quantiles),
     optimizer: adam({ learningRate: complete.learningRate }),
     epochs: complete.epochs,
     batchSize: complete.batchSize,
-    validation: windowsAt(features, parts.validation, shape),
+    validation: windowsAt(origins.validation, shape, windows),
     clipNorm: 1,
     earlyStopping: { patience: complete.patience },
     seed,
@@ -153,21 +115,11 @@ export async function trainForecaster(series: Series, options: TrainOptions): Pr
     for (const [name, parameter] of tensorsOf(model)) parameter.write(best.get(name)!)
   }
   const seconds = (performance.now() - start) / 1000
-
-  const forecaster = new Forecaster(model, {
-    columns: series.columns,
-    scales,
-    input,
-    horizon,
-    quantiles,
-    periods,
-    oneStepError: oneStepError(past),
-    test,
-  })
+  const forecaster = new Forecaster(model, settings)
   return {
     ...plan,
     forecaster,
-    evaluation: forecaster.evaluate(series, { from: split.test }),
+    evaluations: origins.tested.flatMap((i) => forecaster.evaluate(all[i], { from: splits[i].test })),
     epochs: history,
     bestEpoch: history.findLast(({ improved }) => improved)!.number,
     interrupted: signal?.aborted ?? false,
@@ -175,15 +127,67 @@ export async function trainForecaster(series: Series, options: TrainOptions): Pr
   }
 }
 
-/** A season, or twice the horizon if that is more, or thrice without a season; at most a quarter of the training rows. */
-export function inputFor(rows: number, { horizon, period }: { horizon: number; period?: number }): number {
-  const wanted = period === undefined ? 3 * horizon : Math.max(period, 2 * horizon)
-  return Math.max(1, Math.min(wanted, Math.floor(rows / 4)))
+/** What is fitted on the training rows, which are all that it looks at. */
+function settingsFor(
+  all: readonly Series[],
+  splits: readonly Split[],
+  options: ChosenOptions,
+): ForecasterSettings {
+  const [{ columns }] = all
+  const twice = all.find((each, i) => all.findIndex((other) => keyOf(other) === keyOf(each)) !== i)
+  if (twice)
+    throw new InputError(`two series are named "${keyOf(twice)}"; give each a name, or a key, of its own`)
+  const { mode, head, difference, scaling, horizon, quantiles, paths, test } = options
+  const [{ validation: rows }] = splits
+  const periods = options.periods ?? periodOf(all[0], rows)
+  return {
+    columns,
+    mode,
+    head,
+    difference,
+    scaling,
+    series: all.map((each, i) => {
+      const past = each.columns.targets.map((_, k) => each.values[k].subarray(0, splits[i].validation))
+      return {
+        key: keyOf(each),
+        scales: fitScales(each, { rows: splits[i].validation, scaling }),
+        naiveErrors: past.map((values) => naiveError(values)),
+      }
+    }),
+    statics: columns.statics.map((_, i) => scaleOf(all.map(({ statics }) => statics[i]))),
+    input: options.input ?? inputFor(rows, { horizon, period: periods[0] }),
+    horizon,
+    quantiles,
+    paths,
+    periods,
+    test,
+  }
 }
 
-/** Few windows need small batches and many passes to come to a useful number of steps. */
-function paceFor(windows: number, { batchSize, epochs, patience }: TrainOptions) {
-  const size = batchSize ?? Math.max(8, Math.min(64, Math.floor(windows / 32)))
-  const passes = epochs ?? Math.max(20, Math.ceil(1000 / Math.ceil(windows / size)))
-  return { batchSize: size, epochs: passes, patience: patience ?? Math.ceil(0.4 * passes) }
+/** The season of the first target's training rows. */
+function periodOf({ values: [target] }: Series, rows: number): number[] {
+  let last = target.subarray(0, rows).find((value) => !Number.isNaN(value)) ?? 0
+  const filled = target.subarray(0, rows).map((value) => (last = Number.isNaN(value) ? last : value))
+  return [detectPeriod(filled)].filter((period) => period !== undefined)
+}
+
+/** The windows of each part over all series, and which series have any to be tested on. */
+function originsOf(all: readonly Series[], splits: readonly Split[], settings: ForecasterSettings) {
+  const training: Origin[] = []
+  const validation: Origin[] = []
+  const tested: number[] = []
+  for (const [i, series] of all.entries()) {
+    const { rows, ...split } = splits[i]
+    const features = prepared(settings, series, { rows: split.validation })
+    const origins = (from: number, to: number) => learntOrigins(features, { from, to }, settings)
+    training.push(...origins(0, split.validation).map((row) => ({ features, row })))
+    validation.push(...origins(split.validation, split.test).map((row) => ({ features, row })))
+    if (checkedOrigins(features, { from: split.test, to: rows }, settings).length > 0) tested.push(i)
+  }
+  const [first] = splits
+  if (training.length === 0) refuseEmpty({ name: 'training', from: 0, to: first.validation }, settings)
+  if (validation.length === 0)
+    refuseEmpty({ name: 'validation', from: first.validation, to: first.test }, settings)
+  if (tested.length === 0) refuseEmpty({ name: 'test', from: first.test, to: first.rows }, settings)
+  return { training, validation, tested }
 }

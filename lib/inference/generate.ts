@@ -1,13 +1,16 @@
 /** Generation: a model's own outputs as its next inputs, token by token. */
 import { describe, refuseUnknownOptions, requireInteger, requireNumber } from '../errors.ts'
+import { EncoderDecoder } from '../layers/encoder-decoder.ts'
 import { ambientRandom } from '../random.ts'
 import type { Batcher } from './batcher.ts'
 import { BeamSearch } from './generation/beam.ts'
+import { DecoderSource } from './generation/decoder-source.ts'
 import { greedy, Sampler, type SamplingOptions } from './generation/sampling.ts'
 import type { GeneratedSequence, Search, SearchSettings } from './generation/search.ts'
 import { SingleSearch } from './generation/single.ts'
 import { type Stop, stopCondition } from './generation/stopping.ts'
 import { TokenModel, type TokenModelOptions } from './generation/token-model.ts'
+import type { TokenSource } from './generation/token-source.ts'
 import type { Plan } from './plan.ts'
 
 /**
@@ -15,15 +18,17 @@ import type { Plan } from './plan.ts'
  * `topP` and `seed`; beam search with `beams`.
  */
 export interface GenerateOptions extends SamplingOptions, TokenModelOptions {
+  /** What an EncoderDecoder reads first: the tokens that the text is to come of. */
+  source?: ArrayLike<number>
   /** The tokens to continue, read in one call; default: none, where `start` is given. */
   prompt?: ArrayLike<number>
-  /** A token that is read before the prompt, for models that were trained with one. */
+  /** A token that is read before the prompt, for models that were trained with one; default that of an EncoderDecoder. */
   start?: number
   /** Tokens to generate at most. */
   maxLength: number
   /**
    * Ends the text after a token, after tokens in a row ([[3, 4]]) or when a function of the tokens so far says so; of an array
-   * after any of them. What is met is part of the result, the prompt is not looked at.
+   * after any of them. What is met is part of the result, the prompt is not looked at. Default: the end token of an EncoderDecoder.
    */
   stop?: Stop | readonly Stop[]
   /** Beam search: sequences that are carried on at a time, and results at most. */
@@ -39,7 +44,18 @@ export interface GenerateOptions extends SamplingOptions, TokenModelOptions {
 
 const samplingNames = ['temperature', 'topK', 'topP', 'seed'] as const
 const optionNames = [
-  ...['prompt', 'start', 'maxLength', 'stop', 'beams', 'lengthPenalty', 'signal', 'encode', 'outputs'],
+  ...[
+    'source',
+    'prompt',
+    'start',
+    'maxLength',
+    'stop',
+    'beams',
+    'lengthPenalty',
+    'signal',
+    'encode',
+    'outputs',
+  ],
   ...samplingNames,
 ]
 
@@ -53,23 +69,31 @@ const optionNames = [
  * const { logProbability, stopped } = await generation.result()
  * ```
  *
- * Steps of generations that go on at the same time, and the beams of one, run in batches, with the same results as alone.
+ * With an EncoderDecoder and a `source` it writes what comes of that:
+ *
+ * ```ts
+ * const { tokens } = await generate(model, { source, maxLength: 80, beams: 5 }).result()
+ * ```
+ *
+ * Steps of generations that go on at the same time, and the beams of one, run in batches, with the same results as alone;
+ * those of an EncoderDecoder on this thread, once in a turn of the event loop, for all that ask the same model.
  * Nothing runs before somebody asks for a token or the result.
  *
- * @param source a plan, or a batcher where others use the plan too
+ * @param from a plan, or a batcher where others use the plan too, or an EncoderDecoder
  * @throws {TypeError | RangeError} if the source is no model of tokens, or an option is unknown, out of range, or one of another
  *   way to generate
  */
-export function generate(source: Plan | Batcher, options: GenerateOptions): Generation {
+export function generate(from: Plan | Batcher | EncoderDecoder, options: GenerateOptions): Generation {
   refuseUnknownOptions('generate', options, optionNames)
-  const { maxLength, stop, beams, lengthPenalty, signal } = options
-  const model = new TokenModel(source, options)
+  const { maxLength, beams, lengthPenalty, signal } = options
+  const model = sourceOf(from, options)
+  const { start, stop } = from instanceof EncoderDecoder ? { ...ends(from), ...options } : options
   requireInteger('generate', 'maxLength', maxLength)
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError(`generate: expected signal to be an AbortSignal, got ${describe(signal)}`)
   }
   const isAtEnd = stopCondition(stop, model.vocabulary)
-  const settings = { model, prompt: requirePrompt(model, options), maxLength, isAtEnd }
+  const settings = { model, prompt: requirePrompt(model, options.prompt, start), maxLength, isAtEnd }
   if (beams !== undefined) return new Generation(beamSearch(settings, options), signal)
   if (lengthPenalty === undefined) return new Generation(singleSearch(settings, options), signal)
   throw new TypeError('generate: lengthPenalty ranks beams; give beams, or leave it out')
@@ -151,7 +175,27 @@ export class Generation implements AsyncIterable<number> {
   }
 }
 
-function requirePrompt(model: TokenModel, { prompt, start }: GenerateOptions): readonly number[] {
+function sourceOf(from: Plan | Batcher | EncoderDecoder, options: GenerateOptions): TokenSource {
+  const { source, encode, outputs } = options
+  if (from instanceof EncoderDecoder) {
+    const odd = Object.entries({ encode, outputs }).find(([, value]) => value !== undefined)
+    if (!odd) return new DecoderSource(from, source)
+    throw new TypeError(`generate: ${odd[0]} is for plans; an EncoderDecoder reads tokens and gives logits`)
+  }
+  if (source === undefined) return new TokenModel(from, { encode, outputs })
+  throw new TypeError('generate: source is for an EncoderDecoder to read; give a plan the tokens as prompt')
+}
+
+/** The tokens that a text of the model comes between. */
+function ends({ options: { start, end } }: EncoderDecoder): { start: number; stop: number } {
+  return { start, stop: end }
+}
+
+function requirePrompt(
+  model: TokenSource,
+  prompt: GenerateOptions['prompt'],
+  start: GenerateOptions['start'],
+): readonly number[] {
   if (prompt !== undefined && typeof prompt?.length !== 'number') {
     throw new TypeError(`generate: expected prompt to be an array of tokens, got ${describe(prompt)}`)
   }

@@ -20,6 +20,7 @@ import type { BatchNormKernels } from './contract-batch-norm.ts'
 import type { CtcLoss } from './contract-ctc.ts'
 import type { ImageKernels } from './contract-images.ts'
 import type { CompiledPlan, PlanStep, RunPlan, RunPlanAsync } from './contract-plan.ts'
+import type { RnnBackward, RnnForward } from './contract-rnn.ts'
 import type { Conv1dBackward, Conv1dForward, Pool, Pool1dBackward, Pool1dForward } from './windows.ts'
 
 export type * from './contract-attention.ts'
@@ -67,6 +68,8 @@ export interface Kernels extends AttentionKernels, BatchNormKernels, ImageKernel
   lstmPack(pass: LstmPass, call: LstmPack): FloatArray | undefined
   lstmForward(directions: readonly LstmForward[]): void
   lstmBackward(directions: readonly LstmBackward[]): void
+  rnnForward(call: RnnForward): void
+  rnnBackward(call: RnnBackward): void
   compilePlan(steps: readonly PlanStep[]): CompiledPlan
   runPlan(call: RunPlan): void
   /** Returns a number for `cancelPlan`. @throws {TypeError} what `runPlan` would throw for arguments that do not fit */

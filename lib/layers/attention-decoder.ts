@@ -26,21 +26,14 @@ export interface DecoderState {
 export const partSeed = (seed: number | undefined, part: number) =>
   seed === undefined ? undefined : seed + part
 
-/**
- * An embedding whose entries start at N(0, 1 / √size), so that it can serve as an output's weight too.
- */
+/** An embedding whose entries start at N(0, 1 / embeddingSize), so that it can serve as an output's weight too. */
 export function smallEmbedding(
   vocabularySize: number,
-  options: CompleteEncoderDecoderOptions,
+  { embeddingSize, seed, dataType }: CompleteEncoderDecoderOptions,
   part: number,
 ): Embedding {
-  const { embeddingSize, seed, dataType } = options
-  const embedding = new Embedding({ vocabularySize, embeddingSize, seed: partSeed(seed, part), dataType })
-  const { array } = embedding.weight
-  const scale = 1 / Math.sqrt(embeddingSize)
-  for (let i = 0; i < array.length; i++) array[i] *= scale
-  embedding.weight.touch()
-  return embedding
+  const deviation = 1 / Math.sqrt(embeddingSize)
+  return new Embedding({ vocabularySize, embeddingSize, deviation, seed: partSeed(seed, part), dataType })
 }
 
 /**

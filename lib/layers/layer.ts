@@ -123,6 +123,17 @@ export function setTraining(model: object, training: boolean): void {
   for (const [, layer] of layersOf(model)) layer.training = training
 }
 
+/** Runs `body` with dropout and zoneout on or off, and leaves every layer as it was. */
+export function inMode<T>(model: Model, { training }: { training: boolean }, body: () => T): T {
+  const layers = Array.from(layersOf(model), ([, layer]) => ({ layer, before: layer.training }))
+  for (const { layer } of layers) layer.training = training
+  try {
+    return body()
+  } finally {
+    for (const { layer, before } of layers) layer.training = before
+  }
+}
+
 /** The model and everything in it that may hold parameters, each once, parents first. */
 function* partsOf(part: object, path = '', seen = new Set<object>()): Iterable<[path: string, part: object]> {
   if (seen.has(part)) return

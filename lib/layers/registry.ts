@@ -32,6 +32,7 @@ import {
   GlobalMaxPool2d,
   MaxPool2d,
 } from './pooling2d.ts'
+import { RNN, type RNNOptions } from './rnn.ts'
 import { Sequential } from './sequential.ts'
 import {
   Flatten,
@@ -72,6 +73,7 @@ const builders: Record<string, (options: object) => Layer> = {
   MaxPool2d: (options) => new MaxPool2d(options as Pool2dOptions),
   MultiHeadAttention: (options) => new MultiHeadAttention(options as MultiHeadAttentionOptions),
   Reverse: (options) => new Reverse(options as ReverseOptions),
+  RNN: (options) => new RNN(options as RNNOptions),
   Sequential: (options) => {
     const { layers } = options as { layers: readonly LayerConfig[] }
     if (!Array.isArray(layers))

@@ -1,13 +1,13 @@
 /** Loss and metrics of a model on data it does not learn from. */
 import { refuseUnknownOptions, requireInteger } from '../errors.ts'
-import type { Model } from '../layers/layer.ts'
+import { inMode, type Model } from '../layers/layer.ts'
 import type { Loss } from '../operations/losses.ts'
 import { Random } from '../random.ts'
 import { noGrad, recycle } from '../tape.ts'
 import { type Data, makeBatch, type Source, sourceOf } from './batching.ts'
 import type { MetricFunction } from './metrics.ts'
 import { Pace } from './pace.ts'
-import { forwardPart, inMode, namingBatch, wholePart } from './step.ts'
+import { forwardPart, namingBatch, wholePart } from './step.ts'
 import { Totals } from './totals.ts'
 
 export interface EvaluateOptions {

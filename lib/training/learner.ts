@@ -3,7 +3,7 @@
  * half done.
  */
 import { NonFiniteLossError, requireNumber } from '../errors.ts'
-import { type Model, parametersOf, tensorsOf } from '../layers/layer.ts'
+import { inMode, type Model, parametersOf, tensorsOf } from '../layers/layer.ts'
 import { detachState } from '../layers/state.ts'
 import { type Random, withRandom } from '../random.ts'
 import { recycle } from '../tape.ts'
@@ -14,7 +14,7 @@ import type { Batch } from './dataset.ts'
 import { adam, type Optimizer } from './optimizers.ts'
 import type { CheckedOptions } from './options.ts'
 import type { Pace } from './pace.ts'
-import { forwardPart, inMode, namingBatch, type Part, wholePart, windowParts } from './step.ts'
+import { forwardPart, namingBatch, type Part, wholePart, windowParts } from './step.ts'
 import type { Totals } from './totals.ts'
 
 /** Gradients that wait for the batches that share an update with them. */

@@ -1,6 +1,6 @@
 /** What happens with one batch: cutting it into windows, the forward pass, the loss. */
 import { describe } from '../errors.ts'
-import { layersOf, type Model, type State } from '../layers/layer.ts'
+import type { Model, State } from '../layers/layer.ts'
 import { type Loss, type LossContext, maskOf } from '../operations/losses.ts'
 import { slice } from '../operations/shape.ts'
 import { Tensor } from '../tensor.ts'
@@ -122,16 +122,5 @@ export function namingBatch<T>(place: string, { x, y }: Batch, body: () => T): T
     if (!(error instanceof RangeError || error instanceof TypeError)) throw error
     const Kind = error instanceof RangeError ? RangeError : TypeError
     throw new Kind(`${place} (x [${x.shape}], y [${y.shape}]): ${error.message}`, { cause: error })
-  }
-}
-
-/** Runs `body` with dropout and zoneout on or off, and leaves every layer as it was. */
-export function inMode<T>(model: Model, { training }: { training: boolean }, body: () => T): T {
-  const layers = Array.from(layersOf(model), ([, layer]) => ({ layer, before: layer.training }))
-  for (const { layer } of layers) layer.training = training
-  try {
-    return body()
-  } finally {
-    for (const { layer, before } of layers) layer.training = before
   }
 }

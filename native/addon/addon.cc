@@ -74,6 +74,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   export_lstm(env, exports);
   export_plan(env, exports);
   export_plan_async(env, exports);
+  export_rnn(env, exports);
   export_windows(env, exports);
   return exports;
 }

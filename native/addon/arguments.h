@@ -75,6 +75,16 @@ class Arguments {
     return array<std::int32_t, napi_int32_array>(name, length, "Int32Array");
   }
 
+  // B integers from 0 to T, or null where the field is absent.
+  std::int32_t* optional_lengths(const char* name, int B, int T) const {
+    std::int32_t* lengths = optional_integers(name, static_cast<std::size_t>(B));
+    for (int b = 0; lengths != nullptr && b < B; b++) {
+      if (lengths[b] < 0 || lengths[b] > T)
+        fail(name, "integers from 0 to " + std::to_string(T), std::to_string(lengths[b]));
+    }
+    return lengths;
+  }
+
   std::uint8_t* optional_bytes(const char* name, std::size_t length) const {
     return array<std::uint8_t, napi_uint8_array>(name, length, "Uint8Array");
   }

@@ -51,6 +51,13 @@ inline Arguments object_argument(const Napi::CallbackInfo& info, const char* pla
 
 inline std::size_t area(int a, int b) { return static_cast<std::size_t>(a) * static_cast<std::size_t>(b); }
 
+// Elements that strided [B, T, width] access reaches.
+inline std::size_t strided_length(int B, int T, int width, std::ptrdiff_t batch_stride,
+                                  std::ptrdiff_t time_stride) {
+  if (B == 0 || T == 0) return 0;
+  return static_cast<std::size_t>((B - 1) * batch_stride + (T - 1) * time_stride + width);
+}
+
 template <typename Kind, std::size_t N>
 Kind kind_argument(const Napi::CallbackInfo& info, const char* place, const char* const (&names)[N]) {
   const std::string given =
@@ -91,6 +98,7 @@ void export_elementwise(Napi::Env env, Napi::Object exports);
 void export_lstm(Napi::Env env, Napi::Object exports);
 void export_plan(Napi::Env env, Napi::Object exports);
 void export_plan_async(Napi::Env env, Napi::Object exports);
+void export_rnn(Napi::Env env, Napi::Object exports);
 void export_windows(Napi::Env env, Napi::Object exports);
 
 }  // namespace lstm_native

@@ -26,12 +26,6 @@ LstmShape lstm_shape(const Arguments& a) {
   return shape;
 }
 
-// Elements that strided [B, T, width] access reaches.
-std::size_t strided_length(int B, int T, int width, std::ptrdiff_t batch_stride, std::ptrdiff_t time_stride) {
-  if (B == 0 || T == 0) return 0;
-  return static_cast<std::size_t>((B - 1) * batch_stride + (T - 1) * time_stride + width);
-}
-
 Zoneout lstm_zoneout(const Arguments& a, const char* name, std::size_t length) {
   if (a.is_number(name)) return {nullptr, a.real(name)};
   return {a.optional_floats(name, length), 0};
@@ -64,12 +58,7 @@ LstmArgs lstm_arguments(const Arguments& a) {
   args.reverse = a.flag("reverse");
   args.varied = a.has("variant");
   if (args.varied) args.variant = lstm_variant(a.object("variant"));
-  args.lengths = a.optional_integers("lengths", B);
-  for (int b = 0; args.lengths && b < B; b++) {
-    if (args.lengths[b] < 0 || args.lengths[b] > T) {
-      a.fail("lengths", "integers from 0 to " + std::to_string(T), std::to_string(args.lengths[b]));
-    }
-  }
+  args.lengths = a.optional_lengths("lengths", B, T);
   args.weights = lstm_weights<const float>(a.object("parameters"), args, false);
   args.x_batch_stride = a.integer("xBatchStride");
   args.x_time_stride = a.integer("xTimeStride");

@@ -36,5 +36,6 @@
 #include "../lstm/wavefront.h"
 #include "../lstm/panel_gradient.h"
 #include "../lstm/backward.h"
+#include "../lstm/rnn.h"
 #include "table.inl.h"
 // clang-format on

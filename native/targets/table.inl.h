@@ -55,6 +55,8 @@ static const Kernels kTable = {
     lstm_forward,
     lstm_stack_forward,
     lstm_backward,
+    rnn_forward,
+    rnn_backward,
     activation,
 };
 

@@ -1,5 +1,4 @@
 /** Beam search: the most probable sequences, several of which are carried on at a time. */
-import type { Stream } from '../stream.ts'
 import { Ranking } from './ranking.ts'
 import {
   type GeneratedSequence,
@@ -8,6 +7,7 @@ import {
   type Stopped,
   stoppedAt,
 } from './search.ts'
+import type { TokenStream } from './token-source.ts'
 
 export interface BeamOptions {
   /** Sequences that are carried on together, and results at most. */
@@ -18,7 +18,7 @@ export interface BeamOptions {
 interface Beam {
   tokens: readonly number[]
   logProbability: number
-  stream: Stream
+  stream: TokenStream
 }
 
 /** A beam's next one: its stream is still its parent's, and maybe others'. */
@@ -38,8 +38,8 @@ export class BeamSearch implements Search {
   readonly #options: BeamOptions
   readonly #logProbabilities: Float64Array<ArrayBuffer>
   readonly #ranking: Ranking
-  readonly #streams: Stream[] = []
-  #idle: Stream[] = []
+  readonly #streams: TokenStream[] = []
+  #idle: TokenStream[] = []
   #live: Beam[] = []
   /** The best first. */
   #finished: GeneratedSequence[] = []
@@ -135,7 +135,7 @@ export class BeamSearch implements Search {
     })
   }
 
-  #stream(): Stream {
+  #stream(): TokenStream {
     const stream = this.#settings.model.stream()
     this.#streams.push(stream)
     return stream

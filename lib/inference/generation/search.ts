@@ -1,6 +1,6 @@
 /** What generation in all its ways has in common. */
 import type { IsAtEnd } from './stopping.ts'
-import type { TokenModel } from './token-model.ts'
+import type { TokenSource } from './token-source.ts'
 
 /** `stop`: a stop condition holds. `length`: maxLength tokens. `aborted`: the signal, or a loop over the tokens that was left. */
 export type Stopped = 'stop' | 'length' | 'aborted'
@@ -17,7 +17,7 @@ export interface GeneratedSequence {
 
 /** What to go by. */
 export interface SearchSettings {
-  model: TokenModel
+  model: TokenSource
   /** What is read before the first token; not empty. */
   prompt: readonly number[]
   maxLength: number

@@ -1,5 +1,4 @@
 /** One token after the other, each picked when the one before is. */
-import type { Stream } from '../stream.ts'
 import type { Picker } from './sampling.ts'
 import {
   type GeneratedSequence,
@@ -8,6 +7,7 @@ import {
   type Stopped,
   stoppedAt,
 } from './search.ts'
+import type { TokenStream } from './token-source.ts'
 
 export class SingleSearch implements Search {
   readonly tokens: number[] = []
@@ -16,7 +16,7 @@ export class SingleSearch implements Search {
   readonly #logProbabilities: Float64Array<ArrayBuffer>
   #logProbability = 0
   #stopped: Stopped | undefined
-  #stream: Stream | undefined
+  #stream: TokenStream | undefined
   #isClosed = false
 
   constructor(settings: SearchSettings, picker: Picker) {

@@ -1,5 +1,5 @@
 /** A plan as a model of tokens: indices in, the distribution of the next one out. */
-import { describe, NonFiniteOutputError } from '../../errors.ts'
+import { describe } from '../../errors.ts'
 import type { FloatArray } from '../../kernels/contract.ts'
 import { arrayLike } from '../arrays.ts'
 import { Batcher } from '../batcher.ts'
@@ -7,6 +7,8 @@ import type { SequenceInput } from '../input.ts'
 import { Plan } from '../plan.ts'
 import { requireStreams, type Stream } from '../stream.ts'
 import type { PlanParts } from '../traits.ts'
+import { logSoftmax, normalizeProbabilities } from './distribution.ts'
+import type { TokenSource } from './token-source.ts'
 
 export interface TokenModelOptions {
   /** The features of a token, [inputSize], for models that do not begin with an Embedding: its one-hot vector, say. */
@@ -18,8 +20,7 @@ export interface TokenModelOptions {
   outputs?: 'logits' | 'probabilities'
 }
 
-export class TokenModel {
-  /** Tokens are below it. */
+export class TokenModel implements TokenSource<Stream> {
   readonly vocabulary: number
   readonly #source: Plan | Batcher
   readonly #plan: PlanParts
@@ -45,13 +46,6 @@ export class TokenModel {
     return this.#source.stream()
   }
 
-  /**
-   * Reads tokens, all at once, and writes the distribution of the one that follows: its log-probabilities
-   * log p_i = z_i − log Σ_j exp z_j, in double precision.
-   *
-   * @param step tokens generated before, for messages
-   * @throws {NonFiniteOutputError} if an output is NaN or infinite, but for −∞, or no token has a probability
-   */
   async read(
     stream: Stream,
     tokens: readonly number[],
@@ -65,7 +59,6 @@ export class TokenModel {
     else logSoftmax(last, step, result)
   }
 
-  /** @throws {RangeError} if a token is none that the model can read */
   requireReadable(name: string, tokens: readonly number[]): void {
     const limit = this.#encode ? Number.POSITIVE_INFINITY : this.#plan.vocabulary
     const odd = tokens.find((token) => !(Number.isInteger(token) && token >= 0 && token < limit))
@@ -119,40 +112,4 @@ function requireOutputs({ givesProbabilities }: PlanParts, outputs: TokenModelOp
     throw new TypeError('generate: the model ends in a softmax, whose outputs are probabilities, not logits')
   }
   return outputs === 'probabilities'
-}
-
-function logSoftmax(logits: FloatArray, step: number, result: Float64Array): void {
-  let largest = Number.NEGATIVE_INFINITY
-  for (let i = 0; i < logits.length; i++) {
-    if (!(logits[i] < Number.POSITIVE_INFINITY)) throw new NonFiniteOutputError(step, i, logits[i])
-    if (logits[i] > largest) largest = logits[i]
-  }
-  if (largest === Number.NEGATIVE_INFINITY) throw new NonFiniteOutputError(step, 0, largest)
-  let sum = 0
-  for (let i = 0; i < logits.length; i++) sum += Math.exp(logits[i] - largest)
-  const log = Math.log(sum)
-  for (let i = 0; i < logits.length; i++) result[i] = logits[i] - largest - log
-}
-
-/** Rounding to float32 and other people's epsilons stay far below it. */
-const sumTolerance = 1e-3
-
-function normalizeProbabilities(probabilities: FloatArray, step: number, result: Float64Array): void {
-  let sum = 0
-  for (let i = 0; i < probabilities.length; i++) {
-    const value = probabilities[i]
-    if (!Number.isFinite(value)) throw new NonFiniteOutputError(step, i, value)
-    if (value < 0) refuseProbabilities(`${value} for token ${i}`, step)
-    sum += value
-  }
-  if (Math.abs(sum - 1) > sumTolerance) refuseProbabilities(`a sum of ${sum}`, step)
-  const log = Math.log(sum)
-  for (let i = 0; i < probabilities.length; i++) result[i] = Math.log(probabilities[i]) - log
-}
-
-function refuseProbabilities(got: string, step: number): never {
-  throw new RangeError(
-    `generate: expected probabilities, of sum 1, got ${got} at step ${step}; ` +
-      'leave outputs out if the model gives logits or log-probabilities',
-  )
 }

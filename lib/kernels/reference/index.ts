@@ -32,6 +32,7 @@ import {
 } from './pointwise.ts'
 import { pool1dBackward, pool1dForward } from './pooling.ts'
 import { bernoulli } from './random.ts'
+import { rnnBackward, rnnForward } from './rnn.ts'
 import { softmaxBackward, softmaxCrossEntropy, softmaxForward } from './softmax.ts'
 
 export const referenceKernels: Kernels = {
@@ -78,6 +79,8 @@ export const referenceKernels: Kernels = {
   lstmPack: () => undefined,
   lstmForward,
   lstmBackward,
+  rnnForward,
+  rnnBackward,
   compilePlan,
   runPlan,
   runPlanAsync,

@@ -1,0 +1,96 @@
+/** What a forecaster keeps beside its network, as JSON in the metadata of the model file. */
+import { FileFormatError } from '../errors.ts'
+import { type FeatureScales, type Features, featuresOf } from './features.ts'
+import type { HeadName } from './heads.ts'
+import { InputError } from './input-error.ts'
+import { fitScales, type Scale, type Scaling } from './scaling.ts'
+import type { Columns, Series } from './series.ts'
+import type { Difference, Mode } from './windows.ts'
+
+export interface ForecasterSettings {
+  columns: Columns
+  mode: Mode
+  head: HeadName
+  difference: Difference
+  scaling: Scaling
+  /** One for each series trained on. */
+  series: readonly SeriesSettings[]
+  /** Of the static columns, over all series. */
+  statics: readonly Scale[]
+  input: number
+  horizon: number
+  /** Of the forecasts; empty with a head of 'mean'. */
+  quantiles: readonly number[]
+  /** Sample paths an autoregressive forecast draws. */
+  paths: number
+  /** Seasons of the naive forecasts that scores compare with. */
+  periods: readonly number[]
+  /** The share, or number, of the rows, at the end, that was held out. */
+  test: number
+}
+
+/** What belongs to one series, fitted on its training part. */
+export interface SeriesSettings {
+  key: string
+  /** Of targets, covariates and known columns. */
+  scales: readonly Scale[]
+  /** What MASE divides by, for each target; see `naiveError`. */
+  naiveErrors: readonly number[]
+}
+
+export const settingsKey = 'lstm_native.forecast'
+
+/** How many rows ahead a row shows of the known columns: a direct forecast needs all of them. */
+export function leadsOf({ mode, horizon }: Pick<ForecasterSettings, 'mode' | 'horizon'>): number {
+  return mode === 'direct' ? horizon : 1
+}
+
+/** The scales of a series: of the one trained on, of the one with the same key, or fitted on its first `rows` rows. */
+export function scalesFor(
+  settings: ForecasterSettings,
+  series: Series,
+  { rows }: { rows: number },
+): readonly Scale[] {
+  const { series: trained, scaling } = settings
+  const known = trained.length === 1 ? trained[0] : trained.find(({ key }) => key === keyOf(series))
+  return known?.scales ?? fitScales(series, { rows, scaling })
+}
+
+/** The features of a series, whose columns must be those of the settings. @throws {InputError} if they are not */
+export function prepared(settings: ForecasterSettings, series: Series, { rows }: { rows: number }): Features {
+  const { columns, statics } = settings
+  for (const role of ['targets', 'covariates', 'known', 'statics', 'indicators'] as const) {
+    const [expected, got] = [columns[role], series.columns[role]].map((names) => names.join(', ') || 'none')
+    if (expected !== got)
+      throw new InputError(`${series.name}: expected ${role} ${expected}, as in training, got ${got}`)
+  }
+  const scales: FeatureScales = {
+    scales: scalesFor(settings, series, { rows }),
+    statics,
+    leads: leadsOf(settings),
+  }
+  return featuresOf(series, scales)
+}
+
+export function keyOf({ key, name }: Series): string {
+  return key ?? name
+}
+
+/** @throws {FileFormatError} if the metadata are none of a forecaster */
+export function parseSettings(text: string | undefined, path: string): ForecasterSettings {
+  if (text === undefined) {
+    throw new FileFormatError(`${path}: holds a model, but no forecaster: lstm train makes one`, {
+      code: 'NoForecaster',
+      path,
+    })
+  }
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new FileFormatError(`${path}: the metadata under ${settingsKey} are no JSON`, {
+      code: 'InvalidSettings',
+      path,
+      cause,
+    })
+  }
+}
