@@ -51,7 +51,7 @@ async function run(context: RecipeContext): Promise<Outcome> {
   const learned = digits.labels.length - tested
   const seeds = quick ? context.seeds.slice(0, 1) : context.seeds
   const runs: Run[] = []
-  for (const seed of seeds) runs.push(await train(digits, { seed, learned, epochs: quick ? 4 : 6, context }))
+  for (const seed of seeds) runs.push(await train(digits, { seed, learned, epochs: quick ? 4 : 14, context }))
   const last = runs.map(({ accuracies }) => accuracies.at(-1)!)
   return {
     figures: [
@@ -110,7 +110,7 @@ async function train(
       ...options,
       epochs,
       seed,
-      optimizer: adam({ learningRate: 0.004 }),
+      optimizer: adam({ learningRate: 0.003 }),
       schedule: cosine({ length }),
       clipNorm: 1,
       signal: context.signal,
