@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   resolve: {
     alias: {
+      'lstm-native/audio': fileURLToPath(new URL('./lib/audio/index.ts', import.meta.url)),
       'lstm-native/forecast': fileURLToPath(new URL('./lib/forecast/index.ts', import.meta.url)),
       'lstm-native/formats': fileURLToPath(new URL('./lib/formats/index.ts', import.meta.url)),
       'lstm-native/report': fileURLToPath(new URL('./lib/report/index.ts', import.meta.url)),
