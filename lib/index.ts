@@ -283,4 +283,12 @@ export {
   type Unit,
   warmUp,
 } from './training/schedules.ts'
+export type { ConfigurationOf, Range, SearchSpace } from './training/tuning/space.ts'
+export {
+  type Trial,
+  type TrialBudget,
+  type TuneOptions,
+  type TuneResult,
+  tune,
+} from './training/tuning/tune.ts'
 export { type WindowOptions, type Windows, windows } from './training/windows.ts'

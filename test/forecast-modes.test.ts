@@ -73,6 +73,35 @@ describe('sample paths', () => {
     ])
   })
 
+  it('keep to the state of their own origin', () => {
+    // What a sequence has seen adds up in its state, and is all that the output says.
+    const forward = (x: Tensor, { state }: { state?: unknown } = {}) => {
+      const [B, T] = x.shape
+      const before = state as Tensor | null
+      const sums = Float32Array.from({ length: B * T }, () => 0)
+      const seen = Float32Array.from({ length: B }, (_, b) => {
+        let sum = before?.data[b] ?? 0
+        for (let t = 0; t < T; t++) sums[b * T + t] = sum += x.data[b * T + t]
+        return sum
+      })
+      const output = Float32Array.from({ length: B * T * 2 }, (_, i) =>
+        i % 2 ? -60 : sums[(i - (i % 2)) / 2],
+      )
+      return { output: new Tensor([B, T, 2], output), state: new Tensor([1, B, 1], seen) }
+    }
+    const options = { paths: 2 }
+    const { values } = new Forecaster({ forward }, settings).samplePaths(
+      seriesOf([90, 110, 110, 120]),
+      [2, 4],
+      options,
+    )
+    // Network's units: -1 + 1 = 0, and 0 for ever; 1 + 2 = 3, with it 6, with that 12.
+    expect([...values].map(Math.round)).toEqual([
+      ...[100, 100, 100, 100, 100, 100],
+      ...[130, 160, 220, 130, 160, 220],
+    ])
+  })
+
   it('add what is subtracted in training: the value before, or that of a season before', () => {
     const series = seriesOf([90, 100, 110, 120])
     const from = (difference: ForecasterSettings['difference']) =>
@@ -103,6 +132,8 @@ describe('sample paths', () => {
     const one = forecaster.samplePaths(series, [700], { seed: 4 }).values
     expect(all.slice(650 * 9, 651 * 9)).toEqual(one)
     expect(new Set(one).size).toBe(9)
+    // Every origin has random numbers of its own.
+    expect(new Set(all.map(Math.fround)).size).toBeGreaterThan(7000)
     expect(forecaster.samplePaths(series, [700], { seed: 5 }).values).not.toEqual(one)
     expect(forecaster.forecast(series, [700], { seed: 4 }).mean![0]).toBeCloseTo(
       (one[0] + one[3] + one[6]) / 3,

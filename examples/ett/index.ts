@@ -31,7 +31,7 @@ export const recipe: Recipe = {
     { name: 'persistence, seasonal naive', value: 'in the table of errors', source: 'computed in this run' },
   ],
   files: [file],
-  seeds: [1, 2],
+  seeds: [1, 2, 3],
   run,
 }
 

@@ -14,7 +14,7 @@ export const recipe: Recipe = {
     },
   ],
   files: [file],
-  seeds: [1, 2],
+  seeds: [1, 2, 3],
   run,
 }
 

@@ -7,6 +7,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { BackendError, DataError, FileFormatError, NonFiniteLossError } from '../errors.ts'
 import { InputError } from '../forecast/input-error.ts'
 import { defaults, logLevels } from '../serve/options.ts'
+import type { Range } from '../training/tuning/space.ts'
 import { printable, type Terminal } from './terminal.ts'
 
 /** Runs the command. @returns the exit code */
@@ -128,6 +129,10 @@ function programFor(terminal: Terminal): Command {
     )
     .action(async (csv, options) => (await import('./train.ts')).train(csv, options, terminal))
 
+  addTune(
+    command('tune', 'Search width, layers, learning rate and dropout of a forecaster by successive halving.'),
+  ).action(async (csv, options) => (await import('./tune.ts')).tune(csv, options, terminal))
+
   command(
     'evaluate',
     'Score a forecaster on the end of a series, beside persistence and seasonal naive forecasts.',
@@ -211,6 +216,60 @@ function programFor(terminal: Terminal): Command {
   addServe(command('serve', 'Serve models over HTTP, by the Open Inference Protocol (KServe v2).'), terminal)
 
   return program
+}
+
+/** The options of `train` that are not searched are those of `train`. */
+function addTune(command: Command): Command {
+  return command
+    .argument('<csv>', 'a CSV file with a header, rows in the order of time')
+    .requiredOption('-t, --target <column>', 'the column to forecast')
+    .requiredOption('-n, --horizon <rows>', 'how many rows to forecast at once', integer())
+    .option('-i, --input <rows>', 'how many rows the model looks at', integer())
+    .option('-c, --covariates <columns>', 'further columns the model looks at, separated by commas', list)
+    .option('--date <column>', 'the column of dates (default: the first that holds nothing else)')
+    .option('--missing-indicator', 'tell the model which values were missing')
+    .option('-p, --period <rows>', 'season of the naive forecast, or several: 24,168', integers)
+    .option('--hidden <range>', 'widths: 16,32,64 or 8..128 (default: 16,32,64)', range({ integer: true }))
+    .option('--layers <range>', 'LSTM layers (default: 1,2)', range({ integer: true }))
+    .option('--learning-rate <range>', 'of Adam (default: 0.0005..0.03)', range({ scale: 'log' }))
+    .option('--dropout <range>', 'between layers (default: 0,0.1,0.3)', range({}))
+    .option('--trials <count>', 'configurations in the first rung', integer(), 27)
+    .option(
+      '--reduction <number>',
+      'one in so many goes on, with so many times the epochs',
+      number({ above: 1 }),
+      3,
+    )
+    .option('--min-epochs <count>', 'of the first rung, at least', integer(), 3)
+    .option('-e, --epochs <count>', 'of the last rung', integer(), 27)
+    .option('--batch-size <windows>', 'windows in a training step', integer())
+    .option(
+      '--test <share>',
+      'share of the rows that is held out, from the search too',
+      number({ above: 0, below: 1 }),
+      0.1,
+    )
+    .option(
+      '--validation <share>',
+      'share of the rest that judges the trials',
+      number({ above: 0, below: 1 }),
+      0.1,
+    )
+    .option('--seed <integer>', 'fixes every bit of the search', integer(0), 1)
+    .option('-o, --output <file>', 'the model file (default: NAME.safetensors in the current folder)')
+    .option('-r, --report <file>', 'the report (default: the output’s name with .tune.html)')
+    .option(
+      '--journal <file>',
+      'what a search that was stopped goes on from (default: the output’s name with .tune.jsonl)',
+    )
+    .addOption(new Option('--json', 'print one JSON document instead of text'))
+    .addHelpText(
+      'after',
+      `${examples(
+        'lstm tune monthly-sunspots.csv --target Sunspots --horizon 12',
+        'lstm tune sales.csv -t Units -n 7 --hidden 32..256 --learning-rate 0.001..0.01 --trials 81 --epochs 81',
+      )}\nStopped or killed, the same command goes on where it was.\n`,
+    )
 }
 
 function addServe(command: Command, terminal: Terminal): void {
@@ -313,6 +372,19 @@ function number({ low, above, below, max }: { low?: number; above?: number; belo
       value <= (max ?? Infinity)
     if (fits) return value
     throw new InvalidArgumentError(`Expected a number ${bounds.join(' and ')}.`)
+  }
+}
+
+/** `16,32,64`, or `8..128` for all between. */
+function range(kind: { scale?: 'log'; integer?: boolean }) {
+  const one = kind.integer ? integer() : number(kind.scale === 'log' ? { above: 0 } : { low: 0, below: 1 })
+  return (text: string): Range => {
+    const ends = text.split('..')
+    if (ends.length > 2) throw new InvalidArgumentError('Expected values as 16,32,64 or a range as 8..128.')
+    if (ends.length === 1) return list(text).map(one)
+    const [from, to] = ends.map(one)
+    if (from <= to) return { from, to, ...kind }
+    throw new InvalidArgumentError('Expected the lower end of the range first.')
   }
 }
 

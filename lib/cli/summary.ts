@@ -1,6 +1,6 @@
 /** What train, evaluate and the quickstart say about a run: scores as text or JSON, and the report's content. */
 import { access, constants, stat, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { comparison, type Evaluation } from '../forecast/evaluation.ts'
 import { InputError } from '../forecast/input-error.ts'
 import { missingValues, type Series } from '../forecast/series.ts'
@@ -55,6 +55,18 @@ export async function requireWritable(path: string): Promise<void> {
   }
   const existing = await stat(path).catch(() => undefined)
   if (existing?.isDirectory()) throw new InputError(`${path}: expected a file to write, got a folder`)
+}
+
+/** No file may be written over the data, or over another. @param paths by the name of their option */
+export function requireDistinct(paths: Readonly<Record<string, string>>): void {
+  const names = Object.keys(paths)
+  for (const [i, name] of names.entries()) {
+    const other = names.slice(0, i).find((each) => resolve(paths[each]) === resolve(paths[name]))
+    if (other)
+      throw new InputError(
+        `${paths[name]}: the ${name} would overwrite the ${other}; choose another --${name}`,
+      )
+  }
 }
 
 export async function writeText(path: string, text: string): Promise<void> {

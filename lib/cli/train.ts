@@ -1,6 +1,5 @@
 /** `lstm train`: from a CSV file to a model file, scores on the held-out part, and a report. */
 import { basename, extname, resolve } from 'node:path'
-import { InputError } from '../forecast/input-error.ts'
 import { reportOfTraining } from '../forecast/run-report.ts'
 import { seriesOf } from '../forecast/series.ts'
 import { readTable } from '../forecast/table.ts'
@@ -8,7 +7,15 @@ import { trainForecaster } from '../forecast/train.ts'
 import type { TrainOptions } from '../forecast/train-options.ts'
 import { backend } from '../kernels/index.ts'
 import { progressOn } from './progress.ts'
-import { missingText, requireWritable, scoreJson, scoreText, seriesText, writeText } from './summary.ts'
+import {
+  missingText,
+  requireDistinct,
+  requireWritable,
+  scoreJson,
+  scoreText,
+  seriesText,
+  writeText,
+} from './summary.ts'
 import { count, duration, type Terminal } from './terminal.ts'
 
 export interface TrainFlags extends Omit<TrainOptions, 'periods' | 'signal' | 'onEpoch' | 'onBatch'> {
@@ -106,16 +113,4 @@ export async function train(csv: string, flags: TrainFlags, terminal: Terminal):
       `On the last ${count(split.rows - split.test)} rows, which training has not seen:\n${scoreText(evaluation)}\n` +
       `model   ${resolve(output)}\nreport  ${resolve(report)}\n`,
   )
-}
-
-/** No file may be written over the data, or over the other. */
-function requireDistinct(paths: Record<'csv' | 'output' | 'report', string>): void {
-  const names = Object.keys(paths) as (keyof typeof paths)[]
-  for (const [i, name] of names.entries()) {
-    const other = names.slice(0, i).find((each) => resolve(paths[each]) === resolve(paths[name]))
-    if (other)
-      throw new InputError(
-        `${paths[name]}: the ${name} would overwrite the ${other}; choose another --${name}`,
-      )
-  }
 }

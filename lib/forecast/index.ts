@@ -41,4 +41,12 @@ export {
 export { datesOf, numbersOf, parseTable, readTable, type Table } from './table.ts'
 export { type TrainResult, trainForecaster } from './train.ts'
 export type { TrainOptions, TrainPlan } from './train-options.ts'
+export {
+  type ForecasterConfiguration,
+  type ForecasterSpace,
+  type TunedForecaster,
+  type TuneForecasterOptions,
+  tuneForecaster,
+} from './tune.ts'
+export { reportOfTuning } from './tune-report.ts'
 export type { Difference, Mode, Split } from './windows.ts'

@@ -38,6 +38,8 @@ export interface ChartPoint {
 
 export interface ChartLine {
   name: string
+  /** Default line. */
+  style?: 'line' | 'points'
   points: readonly ChartPoint[]
 }
 
@@ -66,6 +68,7 @@ export async function lineChart(chart: LineChart): Promise<string> {
   const ys = data.flatMap(({ name }, i) =>
     ['y', ...(hasBand(present[i]) ? ['lower', 'upper'] : [])].map((field) => ({ data: name, field })),
   )
+  // A line of one point would not be seen.
   const isShort = present.every(({ points }) => points.length === 1)
   return draw({
     ...sizes[size],
@@ -88,8 +91,11 @@ export async function lineChart(chart: LineChart): Promise<string> {
     marks: [
       ...(mark === undefined ? [] : [verticalAt(mark)]),
       ...present.flatMap((line, i) => (hasBand(line) ? [areaOf(`line${i}`, colourOf(i))] : [])),
-      ...present.map((_, i) => lineOf(`line${i}`, { colour: colourOf(i), width: 1.8 })),
-      ...(isShort ? present.map((_, i) => dotOf(`line${i}`, colourOf(i))) : []),
+      ...present.map(({ style }, i) =>
+        isShort || style === 'points'
+          ? dotOf(`line${i}`, colourOf(i))
+          : lineOf(`line${i}`, { colour: colourOf(i), width: 1.8 }),
+      ),
     ],
   })
 }

@@ -1,0 +1,102 @@
+/** The report of a search: the best configuration, what each option did to the loss, and every trial. */
+
+import type { ChartLine } from '../report/charts.ts'
+import { figure, renderPage } from '../report/page.ts'
+import type { Section } from '../report/sections.ts'
+import type { Series } from './series.ts'
+import type { ForecasterConfiguration, TunedForecaster } from './tune.ts'
+
+const optionNames = ['hidden', 'layers', 'learningRate', 'dropout'] as const
+const titles = { hidden: 'units', layers: 'layers', learningRate: 'learning rate', dropout: 'dropout' }
+
+/** The HTML report of a search. That of the forecaster which came out of it is `reportOfTraining`. */
+export function reportOfTuning(series: Series, tuned: TunedForecaster): Promise<string> {
+  const { best, trials, rungs, resumed, result } = tuned
+  const [model, naive] = result.evaluations[0].scores
+  const last = (trial: (typeof trials)[number]) => trial.results.at(-1)!
+  const sections: Section[] = [
+    {
+      kind: 'headline',
+      entries: [
+        { value: figure(last(best).loss), text: 'validation loss of the best trial', good: true },
+        { value: String(trials.length), text: `configurations in ${rungs.length} rungs` },
+        { value: figure(model.mae), text: `held-out MAE; ${naive.name} has ${figure(naive.mae)}` },
+      ],
+    },
+    {
+      kind: 'groups',
+      title: 'The best configuration',
+      groups: [
+        {
+          title: 'Options',
+          entries: optionNames.map((name) => [titles[name], valueText(best.configuration[name])]),
+        },
+        {
+          title: 'Search',
+          entries: [
+            ['rungs', rungs.map(({ resource, trials: n }) => `${n} × ${round(resource)} epochs`).join(', ')],
+            ['results from the journal', String(resumed)],
+            ['seed', String(result.options.seed)],
+          ],
+        },
+      ],
+    },
+    {
+      kind: 'pair',
+      sections: optionNames.map((name) => ({
+        kind: 'lines',
+        title: `Validation loss by ${titles[name]}`,
+        lines: rungs.flatMap((_, rung) => pointsOf(tuned, name, rung)),
+        x: {
+          label: titles[name],
+          scale: name === 'learningRate' ? 'log' : 'linear',
+          format: name === 'learningRate' ? '.1e' : undefined,
+        },
+        size: 'half',
+      })),
+    },
+    {
+      kind: 'table',
+      title: 'Every trial, the best first',
+      columns: ['trial', ...optionNames.map((name) => titles[name]), 'epochs', 'validation loss', 'seconds'],
+      rows: trials.map((trial) => {
+        const { resource, loss, error } = last(trial)
+        return [
+          String(trial.trial),
+          ...optionNames.map((name) => valueText(trial.configuration[name])),
+          String(round(resource)),
+          error === undefined ? { text: figure(loss), best: trial === best } : 'failed',
+          trial.results.reduce((sum, { seconds }) => sum + seconds, 0).toFixed(1),
+        ]
+      }),
+      note:
+        'Successive halving after Jamieson & Talwalkar (2016): the best of each rung go on to the next, which trains them ' +
+        'anew for longer. The loss is the quantile loss on the validation part; the held-out part has no say.',
+    },
+  ]
+  return renderPage({
+    title: `Options for ${series.columns.targets[0]}, ${result.options.horizon} ahead`,
+    subtitle: `${series.name}: ${series.rows.toLocaleString('en-US')} rows`,
+    sections,
+  })
+}
+
+function pointsOf(
+  { trials, rungs }: TunedForecaster,
+  name: keyof ForecasterConfiguration,
+  rung: number,
+): ChartLine[] {
+  const points = trials.flatMap(({ configuration, results }) => {
+    const result = results[rung]
+    return result && Number.isFinite(result.loss) ? [{ x: configuration[name], y: result.loss }] : []
+  })
+  return [{ name: `${round(rungs[rung].resource)} epochs`, points, style: 'points' }]
+}
+
+function valueText(value: number): string {
+  return String(Number(value.toPrecision(3)))
+}
+
+function round(resource: number): number {
+  return Math.round(resource)
+}
