@@ -139,7 +139,7 @@ export {
   negativeBinomialNegativeLogLikelihood,
 } from './operations/distributions/negative-binomial.ts'
 export { studentT, studentTNegativeLogLikelihood } from './operations/distributions/student-t.ts'
-export { dropout } from './operations/dropout.ts'
+export { dropout, dropSymbols } from './operations/dropout.ts'
 export { embedding } from './operations/embedding.ts'
 export {
   averagePool2d,
@@ -227,7 +227,7 @@ export {
   zeros,
 } from './tensor.ts'
 
-export { batches, type Data, type EpochStart } from './training/batching.ts'
+export { type BatchSource, batches, type Data, type EpochStart } from './training/batching.ts'
 export { type Bleu, corpusBleu } from './training/bleu.ts'
 export { type ClassOptions, f1, precision, recall } from './training/classification.ts'
 export { clipByNorm, clipByValue, gradientNorm } from './training/clipping.ts'
@@ -260,6 +260,7 @@ export {
   mae,
   metric,
   mse,
+  perplexity,
   rmse,
   within,
 } from './training/metrics.ts'

@@ -135,6 +135,7 @@ struct CrossEntropyArgs {
   const std::int32_t* targets;
   const float* class_weights;  // may be null
   std::int32_t ignore_index;
+  double label_smoothing;
   float* dlogits;      // may be null
   double sum, weight;  // results
 };

@@ -97,7 +97,11 @@ describe('gradients agree with finite differences:', () => {
 })
 
 describe('BatchNorm', () => {
-  it('takes its statistics from the steps that count, whatever stands at the others', () => {
+  it.each([
+    'reference',
+    ...available,
+  ] as const)('takes its statistics from the steps that count, whatever stands at the others, on %s', (name) => {
+    useBackend(name)
     const [whole, ragged] = [new BatchNorm({ size: 2 }), new BatchNorm({ size: 2 })]
     whole.training = ragged.training = true
     whole.forward(

@@ -1,11 +1,14 @@
 /** EncoderDecoder: gradients, both ways to read, training by `fit` on pairs, files. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { load, save } from '../lib/formats/checkpoint.ts'
+import { describeLayer } from '../lib/formats/inspect/layers.ts'
+import { Attention } from '../lib/layers/attention.ts'
 import { EncoderDecoder, type EncoderDecoderOptions } from '../lib/layers/encoder-decoder.ts'
 import { parametersOf, setTraining } from '../lib/layers/layer.ts'
+import { MultiHeadAttention } from '../lib/layers/multi-head-attention.ts'
 import { layerFromConfig } from '../lib/layers/registry.ts'
 import { crossEntropy } from '../lib/operations/losses.ts'
 import { Random } from '../lib/random.ts'
@@ -32,6 +35,28 @@ const small: EncoderDecoderOptions = {
 const x = tensor(Int32Array.of(3, 4, 5, 6, 3, 0), { shape: [2, 3] })
 const target = tensor(Int32Array.of(3, 4, 2, 5, 2, 0), { shape: [2, 3] })
 const lengths = Int32Array.of(3, 2)
+
+it('has the numbers of PyTorch, and its gradients', () => {
+  const file = new URL('fixtures/attention/encoder-decoder.json', import.meta.url)
+  const known = JSON.parse(readFileSync(file, 'utf8'))
+  const model = new EncoderDecoder(known.options)
+  const parameters = parametersOf(model)
+  expect([...parameters.keys()].sort()).toEqual(Object.keys(known.parameters).sort())
+  for (const [name, each] of parameters) each.write(Float32Array.from(known.parameters[name].value))
+  const ids = (list: number[]) => tensor(Int32Array.from(list), { shape: [3, list.length / 3] })
+  const given = { lengths: Int32Array.from(known.lengths), target: ids(known.target) }
+  const logits = model.forward(ids(known.source), given)
+  // Sums of some ten float32 terms, through a few steps, on either side.
+  const expectClose = (name: string, actual: ArrayLike<number>, expected: number[]) => {
+    const error = expected.reduce((most, value, i) => Math.max(most, Math.abs(actual[i] - value)), 0)
+    expect(error, name).toBeLessThan(4e-6)
+    expect(actual.length, name).toBe(expected.length)
+  }
+  expectClose('logits', logits.data, known.logits)
+  expectClose('weights', model.align(ids(known.source), given).data, known.weights)
+  logits.backward(Float32Array.from(known.upstream))
+  for (const [name, each] of parameters) expectClose(name, each.grad!, known.parameters[name].gradient)
+})
 
 describe('an EncoderDecoder', () => {
   it.each<[string, Partial<EncoderDecoderOptions>]>([
@@ -73,9 +98,24 @@ describe('an EncoderDecoder', () => {
   it('ties the output to the embedding, which has one parameter and both gradients', () => {
     const model = new EncoderDecoder({ ...small, tieWeights: true })
     const names = [...parametersOf(model).keys()]
-    expect(names.filter((name) => /embedding|output/.test(name))).toEqual(['decoder.embedding.weight'])
+    expect(names.filter((name) => /embedding|output/.test(name))).toEqual([
+      'decoder.embedding.weight',
+      'decoder.output.bias',
+    ])
     expect(() => new EncoderDecoder({ ...small, tieWeights: true, attentionalSize: 3 })).toThrow(
       'expected an attentionalSize of 4',
+    )
+  })
+
+  it('is told by `lstm inspect` in a line, as attention is', () => {
+    expect(describeLayer(new EncoderDecoder({ ...small, numLayers: 2 }).config())).toBe(
+      'EncoderDecoder 7 → 6, 4 → 5, encoderSize: 3, start: 1, end: 2, 2 layers, attentionalSize: 5',
+    )
+    expect(describeLayer(new Attention({ score: 'additive', querySize: 3, size: 2 }).config())).toBe(
+      'Attention additive, 3, memorySize: 3, size: 2',
+    )
+    expect(describeLayer(new MultiHeadAttention({ embedSize: 4, heads: 2, causal: true }).config())).toBe(
+      'MultiHeadAttention 4, 2 heads, keySize: 4, valueSize: 4, causal: true',
     )
   })
 

@@ -213,6 +213,11 @@ describe('gradients of losses agree with finite differences:', () => {
     expectGradients({ logits: randomTensor([3, 3, 4], { low: -3, high: 3 }) }, ({ logits }) => [
       losses.crossEntropy(logits, classes, options),
       losses.crossEntropy(logits, classes, { ...options, classWeights: [0.5, 2, 1, 0.1], ignoreIndex: -100 }),
+      losses.crossEntropy(logits, classes, {
+        ...options,
+        classWeights: [0.5, 2, 1, 0.1],
+        labelSmoothing: 0.2,
+      }),
     ])
   })
 

@@ -1,10 +1,21 @@
 /** Convolution and pooling of images: against PyTorch, finite differences, and as layers. */
 import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { loadPyTorchWeights, savePyTorch } from '../lib/formats/pytorch/index.ts'
+import { compile } from '../lib/inference/plan.ts'
 import { backend, useBackend } from '../lib/kernels/index.ts'
+import { activation } from '../lib/layers/activation.ts'
+import { BatchNorm } from '../lib/layers/batch-norm.ts'
 import { Conv2d, type Conv2dLayerOptions } from '../lib/layers/convolution2d.ts'
+import { tensorsOf } from '../lib/layers/layer.ts'
+import { Linear } from '../lib/layers/linear.ts'
 import { AveragePool2d, GlobalAveragePool2d, GlobalMaxPool2d, MaxPool2d } from '../lib/layers/pooling2d.ts'
 import { layerFromConfig } from '../lib/layers/registry.ts'
+import { Sequential } from '../lib/layers/sequential.ts'
 import * as images from '../lib/operations/images.ts'
 import { Tensor, tensor } from '../lib/tensor.ts'
 import { expectGradients, randomTensor } from './support/finite-differences.ts'
@@ -23,6 +34,7 @@ interface Fixture {
     bias: number[]
   })[]
   pool2d: (Case & { kind: 'max' | 'average'; options: images.Pool2dOptions })[]
+  network: Case
 }
 const fixture: Fixture = JSON.parse(
   readFileSync(new URL('fixtures/layers/images.json', import.meta.url), 'utf8'),
@@ -141,6 +153,47 @@ describe('operations on images', () => {
     expect(() => images.maxPool2d(x, { size: 5 })).toThrow('a window of 5 columns does not fit into 4')
     expect(() => images.globalMaxPool2d(x, { mask: new Uint8Array(4) })).toThrow('B·T = 5 bytes')
     expect(() => images.globalAveragePool2d(randomTensor([1, 5, 2]))).toThrow('[B, H, W, C], none of them 0')
+  })
+})
+
+describe('a network of PyTorch', () => {
+  const make = (seed: number) =>
+    new Sequential([
+      new Conv2d({
+        inputChannels: 2,
+        outputChannels: 5,
+        kernelSize: 3,
+        padding: 'same',
+        inputWidth: 8,
+        seed,
+      }),
+      new BatchNorm({ size: 5 }),
+      activation('relu'),
+      new GlobalAveragePool2d(),
+      activation('linear'),
+      new Linear({ inputSize: 5, outputSize: 3, seed }),
+    ])
+  const file = fileURLToPath(new URL('fixtures/layers/images.safetensors', import.meta.url))
+  const { x, xShape, y } = fixture.network
+
+  it('gives the same here, running statistics and all, and compiled', async () => {
+    useBackend('native')
+    const model = make(1)
+    await loadPyTorchWeights(model, file)
+    expectClose(model.forward(floats(x, xShape)), y)
+    expectClose(compile(model).predictSync(floats(x, xShape)), y)
+  })
+
+  it('is written with its names, and read again', async () => {
+    const [model, again] = [make(1), make(2)]
+    await loadPyTorchWeights(model, file)
+    const folder = await mkdtemp(join(tmpdir(), 'images-'))
+    const path = join(folder, 'again.safetensors')
+    await savePyTorch(model, path)
+    await loadPyTorchWeights(again, path)
+    await rm(folder, { recursive: true })
+    expectClose(again.forward(floats(x, xShape)), y)
+    expect([...tensorsOf(again).keys()]).toContain('1.running_var')
   })
 })
 

@@ -1,4 +1,5 @@
 /** Values and refusals of the operations; their gradients are in gradients.test.ts. */
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { bernoulliMask, dropout } from '../lib/operations/dropout.ts'
 import { embedding } from '../lib/operations/embedding.ts'
@@ -28,7 +29,7 @@ import {
   transpose,
 } from '../lib/operations/shape.ts'
 import { Random, withRandom } from '../lib/random.ts'
-import { type Nested, type Tensor, tensor, zeros } from '../lib/tensor.ts'
+import { type Nested, Tensor, tensor, zeros } from '../lib/tensor.ts'
 
 const float64 = (source: Nested) => tensor(source, { dataType: 'float64' })
 const int32 = (source: Nested) => tensor(source, { dataType: 'int32' })
@@ -349,6 +350,26 @@ describe('losses', () => {
       (each[0] + each[2]) / 2,
     )
     expectValue(crossEntropy(logits, int32([-100, -100, -100, -100])), 0)
+  })
+
+  it('smooth labels as PyTorch does', () => {
+    const path = new URL('fixtures/losses/losses.json', import.meta.url)
+    const { N, C, targets, cases } = JSON.parse(readFileSync(path, 'utf8'))
+    expect(cases.length).toBe(12)
+    for (const { logits, loss, gradient, classWeights, ...options } of cases) {
+      const x = new Tensor([N, C], Float64Array.from(logits), true)
+      const value = crossEntropy(x, int32(targets), { ...options, classWeights: classWeights ?? undefined })
+      value.backward()
+      // Sums of 30 terms of size 10 in double precision.
+      expect(Math.abs(value.item() - loss)).toBeLessThan(1e-13 * 300)
+      for (const [i, each] of x.grad!.entries()) expect(Math.abs(each - gradient[i])).toBeLessThan(1e-14)
+    }
+  })
+
+  it('refuse to smooth by more than all', () => {
+    expect(() => crossEntropy(float64([[1, 2]]), int32([0]), { labelSmoothing: 1.1 })).toThrow(
+      'crossEntropy: expected labelSmoothing in [0, 1], got 1.1',
+    )
   })
 
   it('compute binary cross-entropy without overflow', () => {

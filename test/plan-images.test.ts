@@ -168,6 +168,7 @@ describe.each(backends)('a plan on %s', (name) => {
     useBackend(name)
     const [, make] = Object.entries(ofFrames)[0]
     const plan = compile(make())
+    expect(plan.contents.traits.sharing).toBe('ragged')
     const x = randomInput([1, 4, 60])
     const whole = numbers(plan.predictSync(x))
     const stream = plan.stream()

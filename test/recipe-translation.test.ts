@@ -32,10 +32,20 @@ describe('pairs of sentences', () => {
       'one\n',
       /train\.en, line 2: expected 2 lines.* got 1; .*cut off/,
     ],
-    ['cut off', 'eins\nzwei\n', 'one\ntw', /train\.en, line 2: expected a line break at the end, got none/],
-    ['in another encoding', 'eins\n', Uint8Array.of(0x6f, 0xfc, 0x0a), /train\.en: expected text in UTF-8/],
-    ['empty', '', 'one\n', /train\.de: expected a sentence a line, got an empty file/],
-    ['with an empty line', 'eins\n \n', 'one\ntwo\n', /train\.de, line 2: expected a sentence, got an empty/],
+    [
+      'cut off',
+      'eins\nzwei\n',
+      'one\ntw',
+      /train\.en, line 2: expected a line feed at the end, got a line that breaks off/,
+    ],
+    [
+      'in another encoding',
+      'eins\n',
+      Uint8Array.of(0x6f, 0xfc, 0x0a),
+      /train\.en, line 1: expected text in UTF-8/,
+    ],
+    ['empty', '', 'one\n', /train\.de: expected lines of text, got an empty file/],
+    ['with an empty line', 'eins\n \n', 'one\ntwo\n', /train\.de, line 2: expected text, got an empty line/],
   ])('%s are refused, with the file and the line', (_, de, en, message) => {
     expect(() => pairs(de, en)).toThrow(message)
   })

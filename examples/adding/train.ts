@@ -19,9 +19,9 @@ import { addingBatch, longest, testSize, tolerance } from './task.ts'
 
 export type Kind = 'LSTM' | 'RNN'
 
-const epochs = 8
+const epochs = 12
 const batchSize = 32
-const hiddenSize = 32
+const hiddenSize = 64
 
 export interface Run {
   kind: Kind
@@ -56,11 +56,11 @@ export async function trainAdder(
   { quick, log, signal }: RecipeContext,
 ): Promise<Run> {
   const began = performance.now()
-  const batchesPerEpoch = quick ? 75 : 125
+  const batchesPerEpoch = quick ? 50 : 250
   const model = adder(kind, length, seed)
   const training = fit(model, ({ random }) => freshBatches(batchesPerEpoch, length, random), {
     loss: meanSquaredError,
-    optimizer: adam({ learningRate: kind === 'LSTM' ? 1e-2 : 1e-3 }),
+    optimizer: adam({ learningRate: kind === 'LSTM' ? 5e-3 : 1e-3 }),
     schedule: cosine({ length: epochs * batchesPerEpoch }),
     clipNorm: 1,
     epochs,

@@ -15,8 +15,8 @@ import {
 import type { RecipeContext } from '../support/recipe.ts'
 import { type ReberString, reberStrings, symbols } from './grammar.ts'
 
-const hiddenSize = 24
-const epochs = 150
+const hiddenSize = 32
+const epochs = 200
 const batchSize = 16
 
 export interface Run {
@@ -47,7 +47,7 @@ export async function learnGrammar(seed: number, { quick, signal, log }: RecipeC
   ])
   const run = fit(model, predictionsOf(training), {
     loss: crossEntropy,
-    optimizer: adamW({ learningRate: 0.02, weightDecay: 0.1 }),
+    optimizer: adamW({ learningRate: 0.01, weightDecay: 0.1 }),
     schedule: cosine({ length: (epochs * size) / batchSize }),
     clipNorm: 1,
     batchSize,

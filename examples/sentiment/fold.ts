@@ -6,17 +6,8 @@ import { encode, type Sentences } from './data.ts'
 import { judgements, type Size, train, wordsOf } from './model.ts'
 import { naiveBayes } from './naive-bayes.ts'
 
-const full = {
-  minimumCount: 2,
-  embedding: 100,
-  hidden: 64,
-  epochs: 5,
-  batchSize: 64,
-  learningRate: 2e-3,
-  networks: 3,
-}
+const full = { embedding: 50, hidden: 32, epochs: 5, batchSize: 64, learningRate: 2e-3, networks: 4 }
 const small = {
-  minimumCount: 1,
   embedding: 50,
   hidden: 16,
   epochs: 8,
@@ -49,14 +40,11 @@ export async function runFold(
   { quick, signal, log, seed, places }: RecipeContext & { seed: number; places: readonly number[] },
 ): Promise<FoldResult> {
   const { texts, labels } = sentences
-  const { minimumCount, ...sizes } = quick ? small : full
-  // Only words of the sentences learned from are known. Those that come once there stand in for the ones that do not come.
-  const vocabulary = wordVocabulary(
-    Array.from(fold.train, (index) => texts[index]),
-    { minimumCount, specials: { start: undefined, end: undefined } },
-  )
+  // A word that only sentences not learned from have is unknown, as it would be in use.
+  const known = Array.from(fold.train, (index) => texts[index])
+  const vocabulary = wordVocabulary(known, { specials: { start: undefined, end: undefined } })
   const data = encode(sentences, vocabulary)
-  const size: Size = { words: vocabulary.size, ...sizes }
+  const size: Size = { words: vocabulary.size, ...(quick ? small : full) }
   const models: Sequential[] = []
   for (let n = 0; n < size.networks; n++)
     models.push(await train(data, fold, { size, seed: seed + 10 * n, signal, log }))

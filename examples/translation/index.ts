@@ -5,7 +5,7 @@
 import { corpusBleu } from 'lstm-native'
 import { integerOption } from '../support/options.ts'
 import type { Outcome, Recipe, RecipeContext } from '../support/recipe.ts'
-import { files, makeVocabularies, type Pairs, readPairs } from './data.ts'
+import { files, makeVocabularies, readPairs } from './data.ts'
 import { curve, examples } from './report.ts'
 import { train } from './train.ts'
 import { translate } from './translate.ts'
@@ -50,27 +50,24 @@ async function run(context: RecipeContext): Promise<Outcome> {
   const training = await train(data, { seed: seeds[0], checkpoint, context })
 
   const began = performance.now()
-  const shown = quick ? first(learned, 40) : test
-  const translations = await translate(training.model, vocabularies, shown.source, beams)
+  const translations = await translate(training.model, vocabularies, test.source, beams)
   const seconds = (performance.now() - began) / 1000
-  const bleu = corpusBleu(translations, shown.target)
+  const bleu = corpusBleu(translations, test.target)
   const precisions = bleu.precisions.map((p) => p.toFixed(1)).join(' / ')
   log(
-    `${shown.source.length} sentences in ${seconds.toFixed(1)} s: BLEU ${bleu.score.toFixed(2)}, ${precisions}`,
+    `${test.source.length} sentences in ${seconds.toFixed(1)} s: BLEU ${bleu.score.toFixed(2)}, ${precisions}`,
   )
   return {
     figures: [
       {
-        name: quick
-          ? `BLEU of ${shown.source.length} sentences it has learned from`
-          : 'BLEU, test 2016 (flickr)',
+        name: 'BLEU, test 2016 (flickr)',
         value: bleu.score,
-        atLeast: quick ? 8 : 31,
+        atLeast: quick ? 80 : 31,
       },
       { name: 'training', value: training.minutes, unit: 'min', atMost: 60, digits: 1 },
       {
         name: `translating, ${beams} beams, a sentence`,
-        value: (1000 * seconds) / shown.source.length,
+        value: (1000 * seconds) / test.source.length,
         unit: 'ms',
         digits: 1,
       },
@@ -84,11 +81,7 @@ async function run(context: RecipeContext): Promise<Outcome> {
         ],
       },
       curve(training),
-      ...examples(training, vocabularies, shown, translations),
+      ...examples(training, vocabularies, test, translations),
     ],
   }
-}
-
-function first({ source, target }: Pairs, count: number): Pairs {
-  return { source: source.slice(0, count), target: target.slice(0, count) }
 }

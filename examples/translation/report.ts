@@ -8,7 +8,7 @@ export function curve({ epochs }: Training): Section {
   const points = (name: 'loss' | 'validationLoss') => epochs.map((epoch, i) => ({ x: i + 1, y: epoch[name] }))
   return {
     kind: 'lines',
-    title: 'Cross-entropy by epoch, nats a token',
+    title: 'Cross-entropy with smoothed labels by epoch, nats a token',
     lines: [
       { name: 'training, with dropout', points: points('loss') },
       { name: 'validation', points: points('validationLoss') },

@@ -5,10 +5,10 @@
 import { describe, FileFormatError, refuseUnknownOptions } from '../errors.ts'
 import type { FloatArray } from '../kernels/contract.ts'
 import { withoutInitialValues } from '../layers/initialisation.ts'
-import { Layer, type LayerConfig, type Model, tensorsOf } from '../layers/layer.ts'
+import { Layer, type LayerConfig, type Model, tensorsOf, tie, tiesOf } from '../layers/layer.ts'
 import { layerFromConfig } from '../layers/registry.ts'
 import { Sequential } from '../layers/sequential.ts'
-import type { Tensor } from '../tensor.ts'
+import { sizeOf, type Tensor } from '../tensor.ts'
 import { writeFileAtomically } from './atomic.ts'
 import { matchParameters, readParameters } from './parameters.ts'
 import { encodeSafetensors, openSafetensors, readSafetensors, type StoredArray } from './safetensors/index.ts'
@@ -18,13 +18,13 @@ export const trainingKey = 'lstm_native.training'
 const version = 1
 
 /** Tensors of a checkpoint that are no parameters start with one of these. */
-const trainingPrefixes = ['optimizer.', 'best.']
+const trainingPrefixes = ['optimizer.', 'best.', 'carried.']
 
 /** What a checkpoint holds beside the model. */
 export interface TrainingPart {
   /** Anything that JSON can hold. */
   state: unknown
-  /** Their names start with `optimizer.` or `best.`. */
+  /** Their names start with `optimizer.`, `best.` or `carried.`. */
   tensors: Map<string, { shape: readonly number[]; data: FloatArray }>
 }
 
@@ -64,7 +64,7 @@ export async function load(path: string, options: { into?: Model } = {}): Promis
   const file = await openSafetensors(path)
   try {
     const tensors = modelTensors(file)
-    const model = options.into ?? build(path, file.metadata.get(configKey), countElements(tensors))
+    const model = options.into ?? build(path, file.metadata.get(configKey), tensors)
     const parameters = requireParameters(path, model)
     matchParameters(path, parameters, tensors)
     await readParameters(file, parameters)
@@ -104,7 +104,11 @@ export async function saveCheckpoint(
   for (const [name, each] of training?.tensors ?? []) tensors.set(name, each)
   const config = configOf(model)
   const texts: Record<string, string> = { format: 'pt', ...metadata }
-  if (config) texts[configKey] = JSON.stringify({ version, model: config })
+  const ties = tiesOf(model)
+  if (config) {
+    const shared = ties.size > 0 && { ties: Object.fromEntries(ties) }
+    texts[configKey] = JSON.stringify({ version, model: config, ...shared })
+  }
   if (training) texts[trainingKey] = JSON.stringify(training.state)
   await writeFileAtomically(path, encodeSafetensors(tensors, texts))
 }
@@ -148,8 +152,13 @@ function configOf(model: Model): LayerConfig | undefined {
   return model.config()
 }
 
-/** @param mostElements that the file has for parameters: a model of more is not even made */
-function build(path: string, text: string | undefined, mostElements: number): Layer {
+/** @param tensors that the file has for parameters: a model of more numbers is not even made */
+function build(
+  path: string,
+  text: string | undefined,
+  tensors: ReadonlyMap<string, { shape: readonly number[] }>,
+): Layer {
+  const mostElements = [...tensors.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0)
   if (text === undefined) {
     throw new FileFormatError(
       `${path}: does not say how its model is built; make one with the same layers and call ` +
@@ -157,7 +166,11 @@ function build(path: string, text: string | undefined, mostElements: number): La
       { code: 'NoConfig', path },
     )
   }
-  const config = parse(path, configKey, text) as { version?: unknown; model?: LayerConfig }
+  const config = parse(path, configKey, text) as {
+    version?: unknown
+    model?: LayerConfig
+    ties?: Record<string, string>
+  }
   if (config?.version !== version) {
     throw new FileFormatError(
       `${path}: expected ${configKey} of version ${version}, got ${describe(config?.version)}; a newer ` +
@@ -166,7 +179,18 @@ function build(path: string, text: string | undefined, mostElements: number): La
     )
   }
   try {
-    return withoutInitialValues(() => layerFromConfig(config.model as LayerConfig), mostElements)
+    const ties = new Map(Object.entries(config.ties ?? {}))
+    // Layers that share a parameter are made with one of their own each, before they get the shared one.
+    const owners = [...ties.values()].map((name) => tensors.get(name)).filter((each) => each !== undefined)
+    const tiedElements = Math.min(
+      owners.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+      2 * mostElements,
+    )
+    return withoutInitialValues(() => {
+      const model = layerFromConfig(config.model as LayerConfig)
+      tie(model, ties)
+      return model
+    }, mostElements + tiedElements)
   } catch (cause) {
     const hint = 'if its layers are your own, make the model and call load(path, { into: model })'
     throw new FileFormatError(`${path}: its model cannot be built: ${(cause as Error).message}; ${hint}`, {
@@ -175,10 +199,6 @@ function build(path: string, text: string | undefined, mostElements: number): La
       cause,
     })
   }
-}
-
-function countElements(tensors: ReadonlyMap<string, { shape: readonly number[] }>): number {
-  return [...tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((size, n) => size * n, 1), 0)
 }
 
 function requireParameters(path: string, model: Model): Map<string, Tensor> {

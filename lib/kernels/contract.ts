@@ -191,7 +191,8 @@ export interface SoftmaxBackward {
 /**
  * Fused softmax and cross-entropy over rows: returns sum = Σ -w[t]·log softmax(x)[t] and weight = Σ w[t] over the
  * rows whose target t is not `ignoreIndex`. With `dlogits` [N, C], writes (overwrites) the gradient of `sum`:
- * w[t]·(softmax(x) - onehot(t)), zero in ignored rows; the caller scales it.
+ * w[t]·(softmax(x) - onehot(t)), zero in ignored rows; the caller scales it. With `labelSmoothing` ε in [0, 1] a row's loss is
+ * (1 - ε)·w[t]·-log p[t] + ε/C·Σ_c w[c]·-log p[c], and dlogits its gradient; the weight stays Σ w[t].
  * logits [N, C], targets [N] in [0, C) or ignoreIndex, classWeights [C] (default all 1).
  */
 export interface SoftmaxCrossEntropy {
@@ -201,6 +202,8 @@ export interface SoftmaxCrossEntropy {
   targets: Int32Array
   classWeights?: FloatArray
   ignoreIndex: number
+  /** Default 0. */
+  labelSmoothing?: number
   dlogits?: FloatArray
 }
 

@@ -1,13 +1,11 @@
 /** The decoder of an EncoderDecoder: an LSTM that asks a memory at every step. */
 import { dropout } from '../operations/dropout.ts'
-import { linear } from '../operations/linear.ts'
 import { tanh } from '../operations/pointwise.ts'
 import { concat, reshape, select, slice, stack } from '../operations/shape.ts'
-import type { Parameter, Tensor } from '../tensor.ts'
+import type { Tensor } from '../tensor.ts'
 import { Attention, type Memory } from './attention.ts'
 import { Embedding } from './embedding.ts'
 import type { CompleteEncoderDecoderOptions } from './encoder-decoder-options.ts'
-import { Initialiser } from './initialisation.ts'
 import { Layer, type LayerConfig } from './layer.ts'
 import { Linear } from './linear.ts'
 import { LSTM } from './lstm.ts'
@@ -49,9 +47,7 @@ export class AttentionDecoder extends Layer {
   readonly lstm: LSTM
   readonly attention: Attention
   readonly combine: Linear
-  readonly output: Linear | undefined
-  /** Of the output, where it has the embedding's weight. */
-  readonly bias: Parameter | undefined
+  readonly output: Linear
   readonly #options: CompleteEncoderDecoderOptions
 
   /** @internal Made by EncoderDecoder. */
@@ -84,18 +80,19 @@ export class AttentionDecoder extends Layer {
       seed: partSeed(seed, 6),
       dataType,
     })
-    if (tieWeights) {
-      this.bias = new Initialiser({ dataType }).constant([targetVocabulary])
-      return
-    }
-    const sizes = { inputSize: attentionalSize, outputSize: targetVocabulary }
-    this.output = new Linear({ ...sizes, seed: partSeed(seed, 7), dataType })
+    this.output = new Linear({
+      inputSize: attentionalSize,
+      outputSize: targetVocabulary,
+      ...(tieWeights && { weight: this.embedding.weight }),
+      seed: partSeed(seed, 7),
+      dataType,
+    })
   }
 
   /**
    * @param tokens [B, T] int32, what each step reads
    * @param call.rows [B], the memory that each batch row asks, where several ask the same; without gradients
-   * @returns attentional vectors [B, T, A], for `logits`; weights [B, T, S]; the state after the last step
+   * @returns attentional vectors [B, T, A], for `output`; weights [B, T, S]; the state after the last step
    */
   read(
     tokens: Tensor,
@@ -116,13 +113,6 @@ export class AttentionDecoder extends Layer {
       weights.push(step.weights)
     }
     return { output: stack(outputs, { axis: 1 }), weights: concat(weights, { axis: 1 }), state }
-  }
-
-  /** @param attentional [..., A] @returns [..., V] */
-  logits(attentional: Tensor): Tensor {
-    return this.output
-      ? this.output.forward(attentional)
-      : linear(attentional, this.embedding.weight, this.bias)
   }
 
   override forward(): never {

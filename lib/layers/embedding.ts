@@ -2,6 +2,7 @@
 
 import { refuseUnknownOptions, requireInteger, requireNumber } from '../errors.ts'
 import type { FloatArray, PlanStep } from '../kernels/contract.ts'
+import { dropSymbols } from '../operations/dropout.ts'
 import { embedding } from '../operations/embedding.ts'
 import type { Parameter, Tensor } from '../tensor.ts'
 import { type FloatDataType, Initialiser, requireBoolean, requireDataType } from './initialisation.ts'
@@ -14,6 +15,11 @@ export interface EmbeddingOptions {
   paddingIndex?: number
   /** Makes a mask in which steps of symbol 0 do not count, as Keras's mask_zero; default false. */
   maskZero?: boolean
+  /**
+   * That a symbol is dropped while training, wherever it stands in a batch (Gal & Ghahramani 2016); the vectors of the others are
+   * scaled up. In [0, 1), default 0.
+   */
+  dropout?: number
   /** The standard deviation of the initial values; default 1, as in PyTorch. What learns words from few texts likes 0.1. */
   deviation?: number
   /** Of the initial values; default: the ambient stream. */
@@ -28,7 +34,7 @@ export interface EmbeddingOptions {
  */
 export class Embedding extends Layer {
   readonly weight: Parameter
-  readonly #options: EmbeddingOptions
+  readonly #options: EmbeddingOptions & { dropout: number }
   #replacement: ((indices: Tensor) => Tensor) | undefined
 
   /** @throws {TypeError | RangeError} if an option is unknown or out of range */
@@ -39,16 +45,18 @@ export class Embedding extends Layer {
       'embeddingSize',
       'paddingIndex',
       'maskZero',
+      'dropout',
       'deviation',
       'seed',
       'dataType',
     ]
     refuseUnknownOptions('Embedding', options, known)
     const { vocabularySize, embeddingSize, paddingIndex, maskZero = false, deviation } = options
-    const { seed, dataType = 'float32' } = options
+    const { dropout = 0, seed, dataType = 'float32' } = options
     requireInteger('Embedding', 'vocabularySize', vocabularySize)
     requireInteger('Embedding', 'embeddingSize', embeddingSize)
     requireBoolean('Embedding', 'maskZero', maskZero)
+    requireNumber('Embedding', 'dropout', dropout, { low: 0, high: 1, open: true })
     if (deviation !== undefined) requireNumber('Embedding', 'deviation', deviation, { low: 0 })
     requireDataType('Embedding', dataType)
     if (paddingIndex !== undefined) {
@@ -63,12 +71,17 @@ export class Embedding extends Layer {
     if (paddingIndex !== undefined) {
       this.weight.array.fill(0, paddingIndex * embeddingSize, (paddingIndex + 1) * embeddingSize)
     }
-    this.#options = { vocabularySize, embeddingSize, paddingIndex, maskZero, deviation, seed, dataType }
+    const rest = { paddingIndex, maskZero, dropout, deviation, seed, dataType }
+    this.#options = { vocabularySize, embeddingSize, ...rest }
   }
 
   override forward(indices: Tensor): Tensor {
     if (this.#replacement) return this.#replacement(indices)
-    return embedding(indices, this.weight, { paddingIndex: this.#options.paddingIndex })
+    const { vocabularySize, paddingIndex, dropout } = this.#options
+    const y = embedding(indices, this.weight, { paddingIndex })
+    return this.training && dropout > 0
+      ? dropSymbols(y, indices, { vocabularySize, probability: dropout })
+      : y
   }
 
   /**

@@ -81,7 +81,7 @@ export class EncoderDecoder extends Layer {
    * @throws {TypeError} without a target: `generate` finds one
    */
   override forward(x: Tensor, options: ForwardOptions = {}): Tensor {
-    return this.decoder.logits(this.#read(x, options).output)
+    return this.decoder.output.forward(this.#read(x, options).output)
   }
 
   /** What the decoder looks at when it writes `target`: weights [B, T, S]. */

@@ -99,6 +99,54 @@ export function parametersOf(model: object): Map<string, Parameter> {
   return found
 }
 
+/**
+ * Where parameters stand a second time: the path of the other place and that under which `parametersOf` has the parameter, e.g.
+ * `2.weight` and `0.weight` where a Linear shares an Embedding's weight.
+ */
+export function tiesOf(model: object): Map<string, string> {
+  const names = new Map([...parametersOf(model)].map(([name, parameter]) => [parameter, name]))
+  const ties = new Map<string, string>()
+  for (const [path, layer] of layersOf(model)) {
+    for (const [name, parameter] of layer.parameters()) {
+      const place = path ? `${path}.${name}` : name
+      const owner = names.get(parameter)!
+      if (place !== owner) ties.set(place, owner)
+    }
+  }
+  return ties
+}
+
+/**
+ * Makes layers share parameters as `tiesOf` said of the model that this one is built like.
+ *
+ * @throws {TypeError | RangeError} if the model has no such parameters, or they differ in shape or type
+ */
+export function tie(model: object, ties: ReadonlyMap<string, string>): void {
+  for (const [place, owner] of ties) {
+    const parameter = parametersOf(model).get(owner)
+    const at = place.lastIndexOf('.')
+    const [, layer] = [...layersOf(model)].find(([path]) => path === place.slice(0, Math.max(at, 0))) ?? []
+    const name = place.slice(at + 1)
+    const own = layer && (layer as unknown as Record<string, unknown>)[name]
+    if (!parameter || !(own instanceof Parameter))
+      throw new TypeError(
+        `expected parameters ${place} and ${owner} to share, got a model without one of them`,
+      )
+    if (String(own.shape) !== String(parameter.shape) || own.dataType !== parameter.dataType) {
+      const [a, b] = [own, parameter].map(({ dataType, shape }) => `${dataType} [${shape}]`)
+      throw new RangeError(`expected parameters ${place} and ${owner} to be alike, got ${a} and ${b}`)
+    }
+    ;(layer as unknown as Record<string, unknown>)[name] = parameter
+  }
+}
+
+/** `tensorsOf` with shared parameters under each of their names, as PyTorch's state_dict has them. */
+export function allNamesOf(model: object): Map<string, Tensor> {
+  const all = tensorsOf(model)
+  for (const [place, owner] of tiesOf(model)) all.set(place, all.get(owner)!)
+  return all
+}
+
 /** Every tensor of a model that is stored with it but not trained, e.g. `1.running_mean`; a shared one comes once. */
 export function buffersOf(model: object): Map<string, ModelBuffer> {
   const found = new Map<string, ModelBuffer>()

@@ -27,6 +27,13 @@ export interface LSTMOptions extends LSTMCellOptions {
   zeroMasked?: boolean
   /** Dropped, while training, from the output of every layer but the last; in [0, 1), default 0. */
   dropout?: number
+  /** Whether `dropout` takes the same features at every step of a sequence (Gal & Ghahramani 2016); default false. */
+  dropoutAcrossTime?: boolean
+  /**
+   * Weights of every W_hh dropped while training (DropConnect: Merity, Keskar & Socher 2018): one mask for all steps and sequences
+   * of a call of `forward`, what is kept scaled up; in [0, 1), default 0.
+   */
+  weightDrop?: number
   /**
    * Dropped, while training, from h[t-1] inside the gates (Gal & Ghahramani 2016): one mask for all the steps of a
    * sequence that a call of `forward` reads; in [0, 1), default 0.
@@ -44,8 +51,12 @@ const own = {
   returnSequences: true,
   zeroMasked: false,
   dropout: 0,
+  dropoutAcrossTime: false,
+  weightDrop: 0,
   recurrentDropout: 0,
 } as const satisfies Partial<LSTMOptions>
+
+const booleans = ['bidirectional', 'reverse', 'returnSequences', 'zeroMasked', 'dropoutAcrossTime'] as const
 
 const merges: readonly DirectionMerge[] = ['concat', 'sum', 'mul', 'average']
 
@@ -59,11 +70,10 @@ export function completeOptions(options: LSTMOptions): CompleteOptions {
     ...completeCellOptions('LSTM', options),
   }
   requireInteger('LSTM', 'numLayers', all.numLayers)
-  for (const name of ['bidirectional', 'reverse', 'returnSequences', 'zeroMasked'] as const) {
-    requireBoolean('LSTM', name, all[name])
+  for (const name of booleans) requireBoolean('LSTM', name, all[name])
+  for (const name of ['dropout', 'weightDrop', 'recurrentDropout'] as const) {
+    requireNumber('LSTM', name, all[name], { low: 0, high: 1, open: true })
   }
-  requireNumber('LSTM', 'dropout', all.dropout, { low: 0, high: 1, open: true })
-  requireNumber('LSTM', 'recurrentDropout', all.recurrentDropout, { low: 0, high: 1, open: true })
   if (!merges.includes(all.merge)) {
     throw new TypeError(`LSTM: expected merge to be one of ${merges.join(', ')}, got ${describe(all.merge)}`)
   }

@@ -4,7 +4,7 @@ import type { FloatArray, LstmParameters, LstmVariant, PlanStep } from '../kerne
 import { type MaskedSteps, maskedSteps } from '../kernels/masked-steps.ts'
 import { requireLengths, requireMask } from '../operations/common.ts'
 import { bernoulliMask, dropout } from '../operations/dropout.ts'
-import { lstm } from '../operations/lstm.ts'
+import { type LstmWeights, lstm } from '../operations/lstm.ts'
 import { lstmVariant } from '../operations/lstm-variant.ts'
 import { restoreSteps, takeSteps } from '../operations/masked-steps.ts'
 import { mergeDirections } from '../operations/merge-directions.ts'
@@ -48,7 +48,7 @@ export interface LSTMForwardOptions {
  * With `gateActivation`, `cellActivation`, `outputActivation`, `clip` and `coupledInputForget` it is the cell of Keras and of
  * ONNX's LSTM operator, whose numbers agree.
  *
- * Zoneout outside training uses its expectation; dropout is inverted, so it needs nothing there.
+ * Zoneout outside training uses its expectation; dropout, of weights too, is inverted, so it needs nothing there.
  */
 export class LSTM extends Layer {
   /** The parameters of layer k and direction d: `weights[k][d]`. */
@@ -83,7 +83,8 @@ export class LSTM extends Layer {
   override forward(x: Tensor, options: LSTMForwardOptions = {}): { output: Tensor; state: LSTMState } {
     refuseUnknownOptions('LSTM.forward', options, ['lengths', 'mask', 'state'])
     const { mask, lengths } = options
-    const { inputSize, dropout: dropped, numLayers, returnSequences, reverse, merge } = this.#options
+    const { inputSize, numLayers, returnSequences, reverse, merge } = this.#options
+    const between = { probability: this.#options.dropout, acrossTime: this.#options.dropoutAcrossTime }
     if (x.shape.length !== 3 || x.shape[2] !== inputSize) {
       throw new RangeError(`LSTM.forward: expected x of shape [B, T, ${inputSize}], got [${x.shape}]`)
     }
@@ -98,7 +99,7 @@ export class LSTM extends Layer {
     let output = steps ? takeSteps(x, steps) : x
     for (const [k, directions] of this.weights.entries()) {
       const result = lstm(output, {
-        directions,
+        directions: this.training ? directions.map((each) => this.#dropWeights(each)) : directions,
         reverse,
         variants: this.#variants,
         h0: state && part(state.h, k),
@@ -111,7 +112,7 @@ export class LSTM extends Layer {
       output = result.output
       if (k === numLayers - 1) break
       output = mergeDirections(output, merge)
-      if (this.training) output = dropout(output, { probability: dropped })
+      if (this.training) output = dropout(output, between)
     }
     if (!returnSequences) output = sideBySide(h[numLayers - 1])
     else if (steps) output = this.#restore(output, steps, lengths)
@@ -192,6 +193,12 @@ export class LSTM extends Layer {
       zeroMasked,
       lengths,
     })
+  }
+
+  /** The weights of a call in training: those of the recurrence with some set to 0. Gradients go to the ones they are made of. */
+  #dropWeights(weights: LSTMParameters): LstmWeights {
+    const { weightDrop: probability } = this.#options
+    return probability === 0 ? weights : { ...weights, weightHh: dropout(weights.weightHh, { probability }) }
   }
 
   /** What one layer's call needs for recurrent dropout and zoneout, drawn anew in training. */

@@ -135,13 +135,15 @@ export function binaryCrossEntropy(logits: Tensor, target: Tensor, options: Loss
 }
 
 /**
- * -w[t]·ln softmax(logits)[t] of the target class t, as torch.nn.CrossEntropyLoss. The mean divides by Σ w[t] over the
- * targets that count, and is 0 where none does.
+ * -w[t]·ln softmax(logits)[t] of the target class t, as torch.nn.CrossEntropyLoss; with `labelSmoothing` ε
+ * (1 - ε)·w[t]·-ln p[t] + ε/C·Σ_c w[c]·-ln p[c]. The mean divides by Σ w[t] over the targets that count, and is 0 where none
+ * does.
  *
  * @param logits [..., C]
  * @param target [...], int32, each in [0, C) or `ignoreIndex`
  * @param options.classWeights C numbers; default all 1
  * @param options.ignoreIndex a target that does not count; default -100
+ * @param options.labelSmoothing ε in [0, 1]: the part of the target that all classes share (Szegedy et al. 2016); default 0
  * @param options.mask 0/1 in the shape of the target or its leading axes
  */
 export function crossEntropy(
@@ -150,10 +152,16 @@ export function crossEntropy(
   {
     classWeights,
     ignoreIndex = -100,
+    labelSmoothing = 0,
     ...options
-  }: LossOptions & { classWeights?: readonly number[] | FloatArray; ignoreIndex?: number } = {},
+  }: LossOptions & {
+    classWeights?: readonly number[] | FloatArray
+    ignoreIndex?: number
+    labelSmoothing?: number
+  } = {},
 ): Tensor {
-  checkOptions('crossEntropy', options, ['classWeights', 'ignoreIndex'])
+  checkOptions('crossEntropy', options, ['classWeights', 'ignoreIndex', 'labelSmoothing'])
+  requireNumber('crossEntropy', 'labelSmoothing', labelSmoothing, { low: 0, high: 1 })
   const C = logits.shape.at(-1) ?? 0
   requireShape('crossEntropy', 'target', target, logits.shape.slice(0, -1))
   const [x] = floats('crossEntropy', logits)
@@ -173,6 +181,7 @@ export function crossEntropy(
     targets,
     classWeights: weights,
     ignoreIndex,
+    labelSmoothing,
     dlogits,
   })
   if (weights) giveBuffer(weights)

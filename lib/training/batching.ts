@@ -18,11 +18,18 @@ export interface EpochStart {
 
 type Batches = Iterable<Batch> | AsyncIterable<Batch>
 
+/** Batches that begin anew in each epoch, of a number that may be known beforehand. */
+export interface BatchSource {
+  /** Batches of an epoch: what the schedule and the estimate of the time left go by. */
+  readonly count?: number
+  open(epoch: EpochStart): Batches
+}
+
 /**
  * What `fit` and `evaluate` take: a data set, its source, an iterable of batches that can be iterated in
- * every epoch, or a function that starts a new one.
+ * every epoch, or what starts a new one: a function, or a source with `open`.
  */
-export type Data = DataSet | DataSetSource | Batches | ((epoch: EpochStart) => Batches)
+export type Data = DataSet | DataSetSource | Batches | BatchSource | ((epoch: EpochStart) => Batches)
 
 /** A batch still to be made, so that its memory can come from the step that uses it. */
 export type MakeBatch = () => Batch
@@ -84,6 +91,7 @@ export function sourceOf(
 ): Source {
   if (typeof data === 'function') return { count: undefined, open: data }
   if (data !== null && typeof data === 'object') {
+    if ('open' in data) return { count: data.count, open: (epoch) => data.open(epoch) }
     if (Symbol.iterator in data || Symbol.asyncIterator in data) return { count: undefined, open: () => data }
     if ('batch' in data || ('x' in data && 'y' in data)) {
       const set = 'batch' in data ? data : dataSet(data)
@@ -97,7 +105,7 @@ export function sourceOf(
     }
   }
   throw new TypeError(
-    `${place}: expected a data set, { x, y }, an iterable of batches or a function that returns one, ` +
+    `${place}: expected a data set, { x, y }, an iterable of batches, or a function or source that opens one, ` +
       `got ${describe(data)}`,
   )
 }

@@ -16,6 +16,11 @@ export interface Batch {
   /** Valid steps of each sequence; default T. */
   lengths?: Int32Array
   /**
+   * Whether the sequences go on from where those of the batch before ended: the model then gets the state it returned there,
+   * without its history. False begins such a run of batches; left out, the model is given no state and asked for none.
+   */
+  continues?: boolean
+  /**
    * Valid steps of each target, where targets are sequences of their own, not of the steps of x: y is then [B, S] or
    * [B, S, ...], padded. A model that reads targets is handed it, to learn what comes after each part of it; with any other
    * the loss is told the lengths, as `ctcLoss` needs them.

@@ -1,6 +1,7 @@
 /** Loss and metrics of a model on data it does not learn from. */
 import { refuseUnknownOptions, requireInteger } from '../errors.ts'
-import { inMode, type Model } from '../layers/layer.ts'
+import { inMode, type Model, type State } from '../layers/layer.ts'
+import { detachState } from '../layers/state.ts'
 import type { Loss } from '../operations/losses.ts'
 import { Random } from '../random.ts'
 import { noGrad, recycle } from '../tape.ts'
@@ -52,6 +53,7 @@ export async function evaluateSource(
 ): Promise<Evaluation> {
   const totals = new Totals(metrics)
   let number = 0
+  let state: State
   for await (const item of pace.each(source.open({ number: 0, random: new Random(0) }))) {
     await pace.breathe()
     number++
@@ -59,7 +61,8 @@ export async function evaluateSource(
     const measure = () => {
       const part = wholePart(model, makeBatch(batch, item))
       if (part.weight === 0) return
-      const result = namingBatch(batch, part, () => forwardPart(model, part, { loss, state: undefined }))
+      const result = namingBatch(batch, part, () => forwardPart(model, part, { loss, state }))
+      state = part.continues === undefined ? undefined : detachState(result.state)
       totals.addLoss(result.loss.item(), part.weight)
       totals.addMetrics(result, part)
       totals.state.samples += part.samples

@@ -154,7 +154,7 @@ class Run {
       })
       await this.#saveAfterStep()
     }
-    this.#learner.flush()
+    this.#learner.endEpoch()
     if (totals.state.loss.weight > 0) return
     throw new RangeError(
       `fit: the data gave nothing to learn from in epoch ${number}; if they are a generator, which can be ` +
@@ -229,6 +229,7 @@ class Run {
         totals: this.#totals.state,
         stopped: this.#stopped,
       },
+      carried: this.#learner.state,
       parts: { optimizer: this.#learner.optimizer, schedule: this.#schedule, stopping: this.#stopping },
     })
   }
@@ -236,7 +237,7 @@ class Run {
   async #resume(path: string): Promise<void> {
     const parts = { optimizer: this.#learner.optimizer, schedule: this.#schedule, stopping: this.#stopping }
     const { seed, batchSize } = this.#options
-    const run = await readRun(path, { model: this.#model, parts, seed, batchSize })
+    const { run, carried } = await readRun(path, { model: this.#model, parts, seed, batchSize })
     this.#seed = run.seed
     this.#random.state = run.random
     this.#totals.state = run.totals
@@ -244,6 +245,7 @@ class Run {
     this.#batch = run.batch
     this.#stopped = run.stopped
     this.#learner.step = run.step
+    this.#learner.state = carried
     this.#savedStep = run.step
   }
 }

@@ -3,7 +3,7 @@
  * half done.
  */
 import { NonFiniteLossError, requireNumber } from '../errors.ts'
-import { inMode, type Model, parametersOf, tensorsOf } from '../layers/layer.ts'
+import { inMode, type Model, parametersOf, type State, tensorsOf } from '../layers/layer.ts'
 import { detachState } from '../layers/state.ts'
 import { type Random, withRandom } from '../random.ts'
 import { recycle } from '../tape.ts'
@@ -39,6 +39,7 @@ export class Learner {
   readonly #rate: (position: { step: number; base: number }) => number
   readonly #base: number
   #pending = nothing
+  #state: State
   #lastLoss = Number.NaN
 
   /** @param rate the learning rate of an update, from those made before and the optimizer's own rate */
@@ -76,16 +77,26 @@ export class Learner {
       return
     }
     const batch = makeBatch(place, item)
-    let state: unknown
     for (const window of windowParts(place, batch, { model: this.#model, truncate })) {
       await pace.breathe()
-      state = this.#learnPart(place, window, { random, totals, state })
+      this.#learnPart(place, window, { random, totals })
     }
+    if (batch.continues === undefined) this.#state = undefined
   }
 
-  /** Makes the update that is still waiting for batches, at the end of an epoch. */
-  flush(): void {
+  /** Makes the update that is still waiting for batches, and forgets the state, at the end of an epoch. */
+  endEpoch(): void {
     if (this.isPending) this.#update()
+    this.#state = undefined
+  }
+
+  /** What the next batch goes on from, if it continues the last one. */
+  get state(): State {
+    return this.#state
+  }
+
+  set state(state: State) {
+    this.#state = state
   }
 
   /** Throws the error that ends training. Gradients are those of the last backward pass. */
@@ -107,17 +118,18 @@ export class Learner {
     }
   }
 
-  /** @returns the state for the next window, without its history */
+  /** Learns from a part, and keeps the state for the one that continues it, without its history. */
   #learnPart(
     place: string,
     makePart: () => Part,
-    { random, totals, state }: { random: Random; totals: Totals; state?: unknown },
-  ): unknown {
+    { random, totals }: { random: Random; totals: Totals },
+  ): void {
     const learn = () => {
       const part = makePart()
       totals.state.samples += part.samples
-      if (part.weight === 0) return state
+      if (part.weight === 0) return
       const { loss } = this.#options
+      const state = this.#state
       const result = namingBatch(place, part, () => forwardPart(this.#model, part, { loss, state }))
       const value = result.loss.item()
       namingBatch(place, part, () => totals.addMetrics(result, part))
@@ -131,11 +143,10 @@ export class Learner {
       this.#pending.parts++
       this.#pending.weight += part.weight
       this.#lastLoss = value
-      const next = part.isWindow ? detachState(result.state) : undefined
+      this.#state = part.continues === undefined ? undefined : detachState(result.state)
       if (this.#pending.parts === this.#options.accumulate) this.#update()
-      return next
     }
-    return inMode(this.#model, { training: true }, () => withRandom(random, () => recycle(learn)))
+    inMode(this.#model, { training: true }, () => withRandom(random, () => recycle(learn)))
   }
 
   #update(): void {

@@ -3,6 +3,8 @@
  * batches its sums are added before the last step is taken, so that the metric of a set does not depend on
  * how it was cut.
  */
+import type { FloatArray } from '../kernels/contract.ts'
+import { kernelsFor } from '../kernels/index.ts'
 import { sameShape } from '../operations/common.ts'
 import { sizeOf, type Tensor } from '../tensor.ts'
 
@@ -75,6 +77,22 @@ export const accuracy: Metric = metric((prediction, target, { mask } = {}) => {
   })
   return { sum, weight }
 })
+
+/**
+ * e to the mean of -ln softmax(prediction)[target]: how many tokens the model wavers between. prediction [..., C], logits or
+ * log-probabilities; target [...] int32, negative classes (as ignoreIndex -100) not counted; a mask of 0 and 1.
+ */
+export const perplexity: Metric = metric(
+  (prediction, target, { mask } = {}) => {
+    requireSame('perplexity', prediction.shape.slice(0, -1), target.shape)
+    const C = prediction.shape.at(-1)!
+    const weightOf = weights('perplexity', target, mask)
+    const logits = prediction.array as FloatArray
+    const targets = Int32Array.from(target.array, (each, n) => (weightOf(n) === 0 ? -1 : Math.max(each, -1)))
+    return kernelsFor(logits).softmaxCrossEntropy({ N: targets.length, C, logits, targets, ignoreIndex: -1 })
+  },
+  ({ sum, weight }) => Math.exp(sum / weight),
+)
 
 /**
  * Calls `visit` with the class that is predicted, the largest of prediction [..., C], the class in target [...] int32, and its

@@ -2,11 +2,12 @@
 import { describe, FileFormatError } from '../errors.ts'
 import { readCheckpoint, saveCheckpoint, type TrainingPart } from '../formats/checkpoint.ts'
 import type { FloatArray } from '../kernels/contract.ts'
-import type { Model } from '../layers/layer.ts'
+import type { Model, State } from '../layers/layer.ts'
 import type { RandomState } from '../random.ts'
 import type { EarlyStopping, EarlyStoppingState } from './early-stopping.ts'
 import type { Optimizer } from './optimizers.ts'
 import type { RunningSchedule } from './schedules.ts'
+import { packState, unpackState } from './stored-state.ts'
 import type { TotalsState } from './totals.ts'
 
 const version = 1
@@ -42,12 +43,14 @@ interface Stored extends RunState {
   optimizer: { type: string; learningRate: number; steps: Record<string, number> }
   schedule: unknown
   stopping: EarlyStoppingState | null
+  /** What `packState` made of the state that is carried from batch to batch; absent where none is. */
+  carried?: unknown
 }
 
-/** Writes model, run and the states of its parts. */
+/** Writes model, run, the state carried from batch to batch and the states of the run's parts. */
 export async function writeRun(
   path: string,
-  { model, run, parts }: { model: Model; run: RunState; parts: Stateful },
+  { model, run, carried, parts }: { model: Model; run: RunState; carried: State; parts: Stateful },
 ): Promise<void> {
   const { tensors: moments, ...optimizer } = parts.optimizer.state
   const tensors: TrainingPart['tensors'] = new Map()
@@ -61,6 +64,7 @@ export async function writeRun(
     optimizer,
     schedule: schedule.state ?? null,
     stopping: stopping?.state ?? null,
+    ...(carried !== undefined && { carried: packState(carried, tensors) }),
   }
   await saveCheckpoint(model, path, { training: { state, tensors } })
 }
@@ -75,9 +79,9 @@ export async function writeRun(
 export async function readRun(
   path: string,
   { model, parts, seed, batchSize }: { model: Model; parts: Stateful; seed?: number; batchSize: number },
-): Promise<RunState> {
+): Promise<{ run: RunState; carried: State }> {
   const { training, restore } = await readCheckpoint(path, model)
-  const { version: found, optimizer, schedule, stopping, ...run } = (training.state ?? {}) as Stored
+  const { version: found, optimizer, schedule, stopping, carried, ...run } = (training.state ?? {}) as Stored
   if (found !== version) {
     throw new FileFormatError(
       `${path}: expected a training state of version ${version}, got ${describe(found)}`,
@@ -102,11 +106,11 @@ export async function readRun(
   const best = new Map<string, FloatArray>()
   for (const [name, each] of training.tensors) {
     if (name.startsWith('optimizer.')) moments.set(name.slice('optimizer.'.length), each)
-    else best.set(name.slice('best.'.length), each.data)
+    else if (name.startsWith('best.')) best.set(name.slice('best.'.length), each.data)
   }
   parts.optimizer.state = { ...optimizer, tensors: moments }
   restore()
   if (schedule !== null) parts.schedule.state = schedule
   if (parts.stopping && stopping) parts.stopping.resume(stopping, best)
-  return run
+  return { run, carried: unpackState(carried, training.tensors) }
 }

@@ -6,7 +6,7 @@ import { slice } from '../operations/shape.ts'
 import { Tensor } from '../tensor.ts'
 import { type Batch, hasStepTargets } from './dataset.ts'
 
-/** A batch, or one window of it. */
+/** A batch, or one window of it, which continues the one before. */
 export interface Part extends Batch {
   /** What its mean loss is a mean over: valid steps where predictions are per step of the targets, else sequences. */
   weight: number
@@ -16,17 +16,15 @@ export interface Part extends Batch {
   mask?: Tensor
   /** What the model is handed of y, if it reads targets. */
   target?: Tensor
-  /** Windows carry the state of the one before; a whole batch has none. */
-  isWindow: boolean
 }
 
 /** The whole batch as one part. */
 export function wholePart(model: Model, batch: Batch): Part {
-  const { x, y, lengths, targetLengths } = batch
-  const whole = { samples: x.shape[0], isWindow: false }
-  if (!targetLengths) return partOf(batch, { perStep: hasStepTargets(batch), ...whole })
-  if (!model.readsTarget) return { x, y, lengths, targetLengths, weight: x.shape[0], ...whole }
-  return { x, y, lengths, target: y, ...countedSteps(y.shape, targetLengths, y), ...whole }
+  const { x, y, lengths, targetLengths, continues } = batch
+  const samples = x.shape[0]
+  if (!targetLengths) return partOf(batch, { perStep: hasStepTargets(batch), samples })
+  if (!model.readsTarget) return { x, y, lengths, targetLengths, continues, weight: x.shape[0], samples }
+  return { x, y, lengths, continues, target: y, ...countedSteps(y.shape, targetLengths, y), samples }
 }
 
 /**
@@ -39,7 +37,7 @@ export function* windowParts(
   batch: Batch,
   { model, truncate }: { model: Model; truncate: number },
 ): Generator<() => Part> {
-  const { x, y, lengths } = batch
+  const { x, y, lengths, continues = false } = batch
   const T = x.shape[1] ?? 1
   if (T <= truncate) {
     yield () => wholePart(model, batch)
@@ -59,19 +57,20 @@ export function* windowParts(
         x: slice(x, { axis: 1, start, end }),
         y: slice(y, { axis: 1, start, end }),
         lengths: own,
+        continues: continues || start > 0,
       }
-      return partOf(window, { perStep: true, isWindow: true, samples: start === 0 ? x.shape[0] : 0 })
+      return partOf(window, { perStep: true, samples: start === 0 ? x.shape[0] : 0 })
     }
   }
 }
 
 function partOf(
-  { x, y, lengths }: Batch,
-  { perStep, isWindow, samples }: { perStep: boolean; isWindow: boolean; samples: number },
+  { x, y, lengths, continues }: Batch,
+  { perStep, samples }: { perStep: boolean; samples: number },
 ): Part {
   const [B] = x.shape
-  if (!perStep) return { x, y, lengths, weight: B, samples, isWindow }
-  return { x, y, lengths, ...countedSteps(x.shape, lengths, x), samples, isWindow }
+  if (!perStep) return { x, y, lengths, continues, weight: B, samples }
+  return { x, y, lengths, continues, ...countedSteps(x.shape, lengths, x), samples }
 }
 
 /** How many steps of [B, T] count, and which, where not all do. */
@@ -85,24 +84,31 @@ function countedSteps(
   return { weight, mask: lengths && weight < B * T ? maskOf(lengths, T, { dataType }) : undefined }
 }
 
-/** Runs the model and the loss on a part. @throws {TypeError} if one of them returns something unusable */
+/**
+ * Runs the model and the loss on a part, from `state` if it continues one.
+ *
+ * @throws {TypeError} if one of them returns something unusable
+ */
 export function forwardPart(
   model: Model,
-  { x, y, lengths, targetLengths, mask, target, isWindow }: Part,
+  { x, y, lengths, targetLengths, mask, target, continues }: Part,
   { loss, state }: { loss: Loss; state: State },
 ): { prediction: Tensor; loss: Tensor; state: State; context: LossContext | undefined } {
+  const isStateful = continues !== undefined
   const result = model.forward(x, {
     ...(lengths && { lengths }),
     ...(target && { target }),
-    ...(isWindow && { state: state ?? null }),
+    ...(isStateful && { state: (continues ? state : undefined) ?? null }),
   })
   const isTensor = result instanceof Tensor
   const prediction = isTensor ? result : result?.output
   if (!(prediction instanceof Tensor)) {
     throw new TypeError(`expected the model to return a tensor or { output, state }, got ${describe(result)}`)
   }
-  if (isWindow && isTensor) {
-    throw new TypeError('truncate needs a model that returns { output, state } when it is given a state')
+  if (isStateful && isTensor) {
+    throw new TypeError(
+      'truncate, and batches that continue others, need a model that returns { output, state } when it is given a state',
+    )
   }
   const own = lengths && model.computeLengths ? model.computeLengths(lengths) : lengths
   const context = targetLengths ? { ...(own && { lengths: own }), targetLengths } : mask && { mask }

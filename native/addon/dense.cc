@@ -154,6 +154,7 @@ Napi::Value softmax_cross_entropy(const Napi::CallbackInfo& info) {
   args.targets = a.integers("targets", args.N);
   args.class_weights = a.optional_floats("classWeights", args.C);
   args.ignore_index = static_cast<std::int32_t>(a.number("ignoreIndex"));
+  args.label_smoothing = a.has("labelSmoothing") ? a.number("labelSmoothing") : 0;
   args.dlogits = a.optional_floats("dlogits", area(args.N, args.C));
   for (int n = 0; n < args.N; n++) {
     const std::int32_t target = args.targets[n];

@@ -75,8 +75,44 @@ static void softmax_backward(const Context& context, const SoftmaxArgs& args) {
   context.pool->run(softmax_threads(context, args.N, args.C), softmax_backward_share, &run);
 }
 
+// What all classes share of a row's loss: share·Σ_c w[c]·-log p[c], in terms of its largest logit and log Σ
+// exp(x - largest).
+struct Smoothing {
+  double share;    // ε / C
+  double weights;  // Σ_c w[c]
+};
+
+static Smoothing smoothing_of(const CrossEntropyArgs& args) {
+  double weights = args.C;
+  if (args.class_weights != nullptr) weights = sum_of(Values{args.class_weights}, args.C);
+  return {args.label_smoothing / args.C, weights};
+}
+
+static double smoothed_loss(const CrossEntropyArgs& args, const Smoothing& smoothing, const float* logits,
+                            float largest, double log_total) {
+  double below = 0;
+  for (int c = 0; c < args.C; c++) {
+    const double weight = args.class_weights != nullptr ? args.class_weights[c] : 1;
+    below += weight * (static_cast<double>(largest) - logits[c]);
+  }
+  return smoothing.share * (smoothing.weights * log_total + below);
+}
+
+// From the row's exp(x - largest), whose sum is `total`, to the gradient: of_target·(p - onehot) +
+// share·(p·Σw - w).
+static void smoothed_gradient(const CrossEntropyArgs& args, const Smoothing& smoothing, double of_target,
+                              double total, int target, float* row) {
+  for (int c = 0; c < args.C; c++) {
+    const double weight = args.class_weights != nullptr ? args.class_weights[c] : 1;
+    const double below = c == target ? total : 0;
+    const double of_all = smoothing.share * (smoothing.weights * row[c] / total - weight);
+    row[c] = static_cast<float>(of_target * (row[c] - below) / total + of_all);
+  }
+}
+
 struct CrossEntropyRun {
   const CrossEntropyArgs* args;
+  Smoothing smoothing;
   double* losses;   // [N]
   double* weights;  // [N]
   float* exps;      // [threads][C] where nobody wants the gradient
@@ -96,9 +132,13 @@ static void cross_entropy_row(const CrossEntropyRun& run, std::ptrdiff_t n, floa
   const double weight = args.class_weights != nullptr ? args.class_weights[target] : 1;
   const float largest = largest_of(logits, C);
   const double total = shifted_exps(logits, largest, C, row);
-  run.losses[n] = weight * (::log(total) + largest - logits[target]);
+  const bool smooths = args.label_smoothing > 0;
+  const double of_target = (1 - args.label_smoothing) * weight;
+  run.losses[n] = of_target * (::log(total) + largest - logits[target]);
+  if (smooths) run.losses[n] += smoothed_loss(args, run.smoothing, logits, largest, ::log(total));
   run.weights[n] = weight;
   if (args.dlogits == nullptr) return;
+  if (smooths) return smoothed_gradient(args, run.smoothing, of_target, total, target, row);
   // The target's p - 1 in double: where the model is right, its digits are all in what p lacks.
   const double scale = weight / total;
   const double target_gradient = scale * (row[target] - total);
@@ -117,8 +157,8 @@ static void cross_entropy_share(void* data, int index, int count) {
 static void softmax_cross_entropy(const Context& context, CrossEntropyArgs& args) {
   const int threads = softmax_threads(context, args.N, args.C);
   const std::size_t scratch = args.dlogits != nullptr ? 0 : static_cast<std::size_t>(threads) * args.C;
-  CrossEntropyRun run = {&args, context.arena->take<double>(args.N), context.arena->take<double>(args.N),
-                         context.arena->take<float>(scratch)};
+  CrossEntropyRun run = {&args, smoothing_of(args), context.arena->take<double>(args.N),
+                         context.arena->take<double>(args.N), context.arena->take<float>(scratch)};
   context.pool->run(threads, cross_entropy_share, &run);
   args.sum = 0;
   args.weight = 0;

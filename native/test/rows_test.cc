@@ -234,7 +234,7 @@ TEST("softmax cross-entropy equals the double loops with class weights and ignor
         }
       }
       CrossEntropyArgs args = {
-          N, C, logits.data(), targets.data(), weighted ? weights.data() : nullptr, -100, dlogits.data(),
+          N, C, logits.data(), targets.data(), weighted ? weights.data() : nullptr, -100, 0, dlogits.data(),
           0, 0};
       kernels->softmax_cross_entropy(machine.context(), args);
       const double bound = 16 * sum_bound(C);  // as for softmax

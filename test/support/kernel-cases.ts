@@ -310,16 +310,29 @@ export const kernelCases: KernelCase[] = [
       },
     ),
   ),
-  ...[false, true].map((weighted) =>
+  ...[
+    [false, 0],
+    [true, 0],
+    [false, 0.1],
+    [true, 0.3],
+  ].map(([weighted, labelSmoothing]) =>
     kernelCase(
-      `softmaxCrossEntropy ${weighted ? 'with' : 'without'} class weights`,
+      `softmaxCrossEntropy ${weighted ? 'with' : 'without'} class weights, smoothing ${labelSmoothing}`,
       (size) => 16 + sumOf(matrixOf(size)[1]),
       (size, take, kernels) => {
         const [N, C] = matrixOf(size)
         const targets = Int32Array.from({ length: N }, (_, n) => (n % 5 === 3 ? -100 : (n * n) % C))
         const classWeights = weighted ? take(C, positive) : undefined
         const [logits, dlogits] = [take(N * C, (value) => 3 * value), take(N * C)]
-        const call = { N, C, logits, targets, classWeights, ignoreIndex: -100 }
+        const call = {
+          N,
+          C,
+          logits,
+          targets,
+          classWeights,
+          ignoreIndex: -100,
+          labelSmoothing: Number(labelSmoothing),
+        }
         const trained = kernels.softmaxCrossEntropy({ ...call, dlogits })
         const evaluated = kernels.softmaxCrossEntropy(call)
         const sums = [trained.sum, trained.weight, evaluated.sum, evaluated.weight]

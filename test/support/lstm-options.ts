@@ -20,6 +20,8 @@ export const everything: LSTMOptions = {
   zeroMasked: true,
   dropout: 0.1,
   recurrentDropout: 0.2,
+  dropoutAcrossTime: true,
+  weightDrop: 0.1,
   zoneoutHidden: 0.1,
   zoneoutCell: 0.2,
   initialisation: 'chrono',

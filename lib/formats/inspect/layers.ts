@@ -7,16 +7,19 @@ import type { LayerRow } from './inspection.ts'
 /** What follows a layer's type. Options in braces are sizes; one that is 0, false or alone does not need to be said. */
 const templates: Readonly<Record<string, string>> = {
   Activation: '{kind}',
+  Attention: '{score}, {querySize}',
   AveragePool1d: '{size}',
   Conv1d: '{inputChannels} → {outputChannels}, kernel {kernelSize}',
   Dropout: '{probability}',
   Embedding: '{vocabularySize} × {embeddingSize}',
+  EncoderDecoder: '{sourceVocabulary} → {targetVocabulary}, {embeddingSize} → {hiddenSize}',
   LayerNorm: '{size}',
   Linear: '{inputSize} → {outputSize}',
   LSTM: '{inputSize} → {hiddenSize}',
   LSTMCell: '{inputSize} → {hiddenSize}',
   Masking: '{value}',
   MaxPool1d: '{size}',
+  MultiHeadAttention: '{embedSize}, {heads} heads',
 }
 
 /** Options that differ from their default, in words; the rest as `name: value`. */
@@ -64,13 +67,24 @@ function said(value: unknown): string {
     .join(', ')})`
 }
 
+/** Layers whose sizes take memory. */
+const sized = [
+  ...['Attention', 'Conv1d', 'Embedding', 'EncoderDecoder', 'LayerNorm', 'Linear', 'LSTM', 'LSTMCell'],
+  'MultiHeadAttention',
+]
+
 /** The options of a layer that was given its sizes only; those that take memory are 1. */
 function defaultsOf({ type, ...config }: LayerConfig, sizes: readonly string[]): LayerConfig {
   // Numbers of functions have no defaults.
   if (type === 'Activation') return { type }
-  const hasParameters = ['Conv1d', 'Embedding', 'LayerNorm', 'Linear', 'LSTM', 'LSTMCell'].includes(type)
-  const given = sizes.map((option) => [option, hasParameters ? 1 : config[option]])
-  return withoutInitialValues(() => layerFromConfig({ type, ...Object.fromEntries(given) })).config()
+  const hasParameters = sized.includes(type)
+  const given = sizes.map((option) => {
+    const value = config[option]
+    return [option, hasParameters && typeof value === 'number' ? 1 : value]
+  })
+  const tokens = type === 'EncoderDecoder' ? { start: 0, end: 0 } : {}
+  const options = { ...tokens, ...Object.fromEntries(given) }
+  return withoutInitialValues(() => layerFromConfig({ type, ...options })).config()
 }
 
 /** The layers inside a model's configuration, with the paths that their parameters' names begin with. */

@@ -65,7 +65,8 @@ export function describeLSTM(lstm: LSTM, around: Around): { nodes: KerasNode[]; 
         : oneLSTM(options, trees[0], returns, around),
     )
     if (!isLast && options.dropout > 0) {
-      nodes.push({ className: 'Dropout', tensors: { own: [] }, config: () => ({ rate: options.dropout }) })
+      const className = options.dropoutAcrossTime ? 'SpatialDropout1D' : 'Dropout'
+      nodes.push({ className, tensors: { own: [] }, config: () => ({ rate: options.dropout }) })
     }
   }
   return { nodes, takesNext: takesLast || takesReverse }

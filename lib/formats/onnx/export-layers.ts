@@ -52,7 +52,7 @@ export function emit(model: Model, flow: Flow, place: Place): Flow {
   }
   // A Sequential's configuration is that of all its layers, which may be of other classes.
   const type = model instanceof Sequential ? 'Sequential' : model.config().type
-  if (!Object.hasOwn(emitters, type)) cannotExport(place, model, 'it is none of the package')
+  if (!Object.hasOwn(emitters, type)) cannotExport(place, model, 'this package writes no operators for it')
   place.graph.enter(place.path)
   const result = emitters[type](model, flow, place)
   return result.shape.length > 2 ? result : { ...result, mask: undefined }

@@ -1,6 +1,6 @@
 /** Models of PyTorch, from the safetensors that its state_dict was saved to. */
 import { FileFormatError, nearestName, refuseUnknownOptions } from '../../errors.ts'
-import { type Model, tensorsOf } from '../../layers/layer.ts'
+import { allNamesOf, type Model } from '../../layers/layer.ts'
 import type { Sequential } from '../../layers/sequential.ts'
 import { readStart } from '../files.ts'
 import { matchParameters, readParameters } from '../parameters.ts'
@@ -60,7 +60,8 @@ export async function loadPyTorch(
  *
  * @param options.prefixes where the parts of the model stand in PyTorch: `{ 0: 'lstm', 2: 'head' }` for a Sequential whose
  *   layers 0 and 2 are `self.lstm` and `self.head` there; by default the names are the same
- * @param options.ignore prefixes of tensors that the model does not need
+ * @param options.ignore prefixes of tensors that the model does not need; the counts of batches beside the running
+ *   statistics of a BatchNorm are left out without
  * @throws {FileFormatError} as `loadPyTorch` does; the model is untouched then, as by `load`
  * @throws {TypeError} if a prefix names nothing in the model
  */
@@ -70,9 +71,13 @@ export async function loadPyTorchWeights(
   options: { prefixes?: Readonly<Record<string, string>>; ignore?: readonly string[] } = {},
 ): Promise<void> {
   refuseUnknownOptions('loadPyTorchWeights', options, ['prefixes', 'ignore'])
-  const parameters = rename('loadPyTorchWeights', tensorsOf(model), options.prefixes ?? {})
+  const all = rename('loadPyTorchWeights', allNamesOf(model), options.prefixes ?? {})
   await withFile(path, async (file) => {
-    matchParameters(path, parameters, without(options.ignore ?? [], file.tensors))
+    const tensors = without(options.ignore ?? [], file.tensors)
+    // One that is shared may stand there under all of its names, or under some.
+    const there = new Set([...all].filter(([name]) => tensors.has(name)).map(([, parameter]) => parameter))
+    const parameters = new Map([...all].filter(([name, each]) => tensors.has(name) || !there.has(each)))
+    matchParameters(path, parameters, withoutCounts(parameters, tensors))
     await readParameters(file, parameters)
   })
 }
@@ -117,6 +122,17 @@ function without(
     )
   }
   return new Map([...tensors].filter(([name]) => !ignore.some((prefix) => name.startsWith(prefix))))
+}
+
+/** BatchNorm of PyTorch counts its batches, which only a momentum of None needs. */
+function withoutCounts(
+  parameters: ReadonlyMap<string, unknown>,
+  tensors: ReadonlyMap<string, TensorInfo>,
+): Map<string, TensorInfo> {
+  const isCount = (name: string) =>
+    name.endsWith('num_batches_tracked') &&
+    parameters.has(name.replace(/num_batches_tracked$/, 'running_mean'))
+  return new Map([...tensors].filter(([name]) => !isCount(name)))
 }
 
 function propose(path: string, tensors: ReadonlyMap<string, TensorInfo>): LayerSpecification[] {

@@ -1,7 +1,7 @@
 /** Models for PyTorch: safetensors that load_state_dict takes. */
 import { describe, FileFormatError, refuseUnknownOptions } from '../../errors.ts'
 import { withoutInitialValues } from '../../layers/initialisation.ts'
-import { type Layer, layersOf, type Model, tensorsOf } from '../../layers/layer.ts'
+import { allNamesOf, type Layer, layersOf, type Model } from '../../layers/layer.ts'
 import { LSTM } from '../../layers/lstm.ts'
 import { LSTMCell } from '../../layers/lstm-cell.ts'
 import { layerFromConfig } from '../../layers/registry.ts'
@@ -34,7 +34,7 @@ export async function savePyTorch(
 ): Promise<void> {
   refuseUnknownOptions('savePyTorch', options, ['prefixes', 'dataType'])
   for (const [place, layer] of layersOf(model)) requireTorch(path, place, layer)
-  const parameters = rename('savePyTorch', tensorsOf(model), options.prefixes ?? {})
+  const parameters = rename('savePyTorch', allNamesOf(model), options.prefixes ?? {})
   if (parameters.size === 0)
     throw new TypeError(`savePyTorch: ${describe(model)} has no parameters to write to ${path}`)
   const dataType: StoredType | undefined = options.dataType
@@ -66,6 +66,8 @@ const shared: Readonly<Record<string, readonly string[]>> = {
     'numLayers',
     'bidirectional',
     'dropout',
+    'dropoutAcrossTime',
+    'weightDrop',
     'recurrentDropout',
     'returnSequences',
     'zeroMasked',

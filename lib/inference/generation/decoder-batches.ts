@@ -129,7 +129,7 @@ export class DecoderBatches {
     )
     const read = decoder.read(tokens, { memory, state, rows })
     const V = options.targetVocabulary
-    const logits = decoder.logits(read.output).array as FloatArray
+    const logits = decoder.output.forward(read.output).array as FloatArray
     const rowOf = rowsOf(read.state)
     return requests.map(({ row: { source } }, b) => ({
       row: { ...rowOf(b), source },

@@ -35,10 +35,14 @@ export function softmaxBackward({ N, C, log, y, dy, dx }: SoftmaxBackward): void
 
 /**
  * Returns sum = Σ -w[t]·log softmax(x)[t] and weight = Σ w[t] over the rows whose target t is not ignored; writes
- * dlogits = w[t]·(softmax(x) - onehot(t)), zero in ignored rows.
+ * dlogits = w[t]·(softmax(x) - onehot(t)), zero in ignored rows. With `labelSmoothing` ε every class c counts for ε/C·w[c] of
+ * the loss, and the target for 1 - ε of what it did.
  */
 export function softmaxCrossEntropy(call: SoftmaxCrossEntropy): { sum: number; weight: number } {
-  const { N, C, logits, targets, classWeights, ignoreIndex, dlogits } = call
+  const { N, C, logits, targets, classWeights, ignoreIndex, labelSmoothing = 0, dlogits } = call
+  const weightOf = (c: number) => (classWeights ? classWeights[c] : 1)
+  let allWeights = 0
+  for (let c = 0; c < C; c++) allWeights += weightOf(c)
   let sum = 0
   let weight = 0
   for (let n = 0; n < N; n++) {
@@ -47,14 +51,20 @@ export function softmaxCrossEntropy(call: SoftmaxCrossEntropy): { sum: number; w
       dlogits?.fill(0, n * C, (n + 1) * C)
       continue
     }
-    const rowWeight = classWeights ? classWeights[target] : 1
+    const rowWeight = weightOf(target)
     const row = exponentials(logits, n * C, C)
-    sum += rowWeight * (Math.log(row.sum) - (logits[n * C + target] - row.maximum))
+    // What each class counts for in the loss: nearly all of it is the target's.
+    const ofTarget = (1 - labelSmoothing) * rowWeight
+    const share = labelSmoothing / C
+    const negativeLog = (c: number) => Math.log(row.sum) - (logits[n * C + c] - row.maximum)
+    sum += ofTarget * negativeLog(target)
+    for (let c = 0; share > 0 && c < C; c++) sum += share * weightOf(c) * negativeLog(c)
     weight += rowWeight
     if (!dlogits) continue
     for (let c = 0; c < C; c++) {
       const probability = Math.exp(logits[n * C + c] - row.maximum) / row.sum
-      dlogits[n * C + c] = rowWeight * (probability - (c === target ? 1 : 0))
+      const ofAll = share * (allWeights * probability - weightOf(c))
+      dlogits[n * C + c] = ofTarget * (probability - (c === target ? 1 : 0)) + ofAll
     }
   }
   return { sum, weight }
