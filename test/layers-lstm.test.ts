@@ -98,6 +98,8 @@ describe('LSTM', () => {
 
     const {
       recurrentDropout: _recurrent,
+      dropoutAcrossTime: _across,
+      weightDrop: _weight,
       numLayers: _layers,
       bidirectional: _directions,
       reverse: _reverse,
