@@ -444,6 +444,21 @@ describe('a request', () => {
     await alone
   })
 
+  it('is not refused for the time in which there was nothing to do', async () => {
+    const { batcher, held } = setUp({ maxBatchSize: 1 })
+    // The first run ends with more waiting, a while after the process began.
+    expect(performance.now()).toBeGreaterThan(200)
+    const served = Array.from({ length: 6 }, (_, i) => batcher.predict(step(i)))
+    await turn()
+    await held.release()
+    const timeout = performance.now() / 2
+    served.push(batcher.predict(step(9), { timeout }))
+    await turn()
+    expect((await outcomes(served)).at(-1)).toBe('waits')
+    await held.releaseAll()
+    await Promise.all(served)
+  })
+
   it('leaves the results of others where they are when its own is transferred', async () => {
     const plan = compile(new Sequential([new LSTM({ inputSize: 1, hiddenSize: 40, seed: 1 })]))
     const batcher = new Batcher(plan)

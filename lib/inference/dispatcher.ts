@@ -194,6 +194,7 @@ export class Dispatcher {
       if (steps === 1) job.steps++
     }
     this.#jobs.add(job)
+    if (this.inFlight === 0) this.pace.begin(this.now)
     this.inFlight++
     this.running += job.size
     this.#steps += job.steps

@@ -26,6 +26,12 @@ export class Pace {
     this.#perRow[bucket] = before === 0 ? now : before + 0.25 * (now - before)
   }
 
+  /** Something runs again after nothing did: the time before says nothing of the rate. */
+  begin(now: number): void {
+    this.#since = now
+    this.#rows = 0
+  }
+
   /**
    * What has ended by `now`, with more waiting or not. How many rows end in a while is less than executors could do where they
    * share their cores, and wait for the event loop; it can only be seen while there is always more to do.
