@@ -16,11 +16,6 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }))
 
 describe('docs/classification.md', () => {
-  it('has TypeScript that type-checks', () => {
-    expect(guide.files).toHaveLength(3)
-    expect(guide.problems()).toEqual([])
-  })
-
   it('learns sentences and marks the words that decided', async () => {
     const lines = await guide.output(0)
     const losses = lines.slice(0, -2).map((line) => Number(line.split(' ')[1]))

@@ -1,58 +1,33 @@
 /** The README's TypeScript: every block is type-checked and run as it stands. */
-import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Guide, readGuide } from './support/guide.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const readme = await readFile(join(root, 'README.md'), 'utf8')
-const blocks = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => match[1])
 
 let folder = ''
-const fileOf = (n: number) => join(folder, `block-${n}.mts`)
+let guide: Guide
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'readme-'))
-  await Promise.all(blocks.map((block, n) => writeFile(fileOf(n), block)))
+  guide = await readGuide('README.md', folder)
 })
 
 afterAll(() => rm(folder, { recursive: true }))
 
-async function output(n: number): Promise<string[]> {
-  const argv = ['--import', import.meta.resolve('tsx'), fileOf(n)]
-  const env = { ...process.env, TSX_TSCONFIG_PATH: join(root, 'tsconfig.json') }
-  const { stdout } = await promisify(execFile)(process.execPath, argv, { cwd: folder, env })
-  return stdout.trimEnd().split('\n')
-}
-
 describe('the README', () => {
-  it('has TypeScript that type-checks', () => {
-    const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile)
-    const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
-    const typeRoots = [join(root, 'node_modules/@types')]
-    const program = ts.createProgram(
-      blocks.map((_, n) => fileOf(n)),
-      { ...options, typeRoots, noUnusedLocals: false },
-    )
-    const problems = ts.getPreEmitDiagnostics(program).map(({ messageText, file }) => {
-      return `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
-    })
-    expect(blocks).toHaveLength(5)
-    expect(problems).toEqual([])
-  })
-
   it('has a first model in 25 lines that learns the next week of a series', async () => {
     expect(
-      blocks[0]
+      guide.blocks[0]
         .trimEnd()
         .split('\n')
         .filter((line) => line.trim()).length,
     ).toBeLessThanOrEqual(25)
-    const lines = await output(0)
+    const lines = await guide.output(0)
     const losses = lines.filter((line) => /^\d/.test(line)).map((line) => Number(line.split(' ')[2]))
     expect(losses).toHaveLength(20)
     // The series' variance is about 1, which is what a model that has learnt nothing leaves.
@@ -69,7 +44,7 @@ describe('the README', () => {
   })
 
   it('has a training loop of its own whose loss falls', async () => {
-    const losses = (await output(1)).map((line) => Number(line.split(' ')[1]))
+    const losses = (await guide.output(1)).map((line) => Number(line.split(' ')[1]))
     expect(losses).toHaveLength(3)
     // ln 2 is the loss of a classifier that knows nothing of two classes.
     expect(losses[0]).toBeLessThan(Math.log(2))
@@ -77,30 +52,30 @@ describe('the README', () => {
   })
 
   it('takes a model to Keras, PyTorch and ONNX and back, the same', async () => {
-    const outputs = (await output(2)).map((line) => (JSON.parse(line) as [number[]])[0])
+    const outputs = (await guide.output(2)).map((line) => (JSON.parse(line) as [number[]])[0])
     expect(outputs.map(({ length }) => length)).toEqual([2, 2, 2])
     // Float32 sums in another order.
     for (const each of outputs) for (const [i, n] of each.entries()) expect(n).toBeCloseTo(outputs[0][i], 6)
   })
 
   it('serves the first model and asks it over HTTP', async () => {
-    const text = (await output(3)).join(' ')
+    const text = (await guide.output(3)).join(' ')
     expect(text).toContain("model_name: 'weekly'")
     expect(text).toContain("datatype: 'FP32'")
   })
 
   it('generates what a model has learnt by heart', async () => {
-    const n = blocks.findIndex((block) => block.includes('generate('))
-    expect(blocks[n].split('\n').filter((line) => line.trim()).length).toBeLessThanOrEqual(12)
-    expect(await output(n)).toEqual(['sells sea shells by the sea shore.'])
+    const n = guide.blocks.findIndex((block) => block.includes('generate('))
+    expect(guide.blocks[n].split('\n').filter((line) => line.trim()).length).toBeLessThanOrEqual(12)
+    expect(await guide.output(n)).toEqual(['sells sea shells by the sea shore.'])
   })
 
   it('names commands and files that exist', async () => {
     const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
-    const named = [...readme.matchAll(/npm run ([\w:]+)/g)].map((match) => match[1])
+    const named = [...guide.text.matchAll(/npm run ([\w:]+)/g)].map((match) => match[1])
     expect(named.length).toBeGreaterThan(3)
     expect(named.filter((name) => !(name in scripts))).toEqual([])
-    const links = [...readme.matchAll(/\]\(([^)]+)\)/g), ...readme.matchAll(/^- `([\w./]+)`/gm)].map(
+    const links = [...guide.text.matchAll(/\]\(([^)]+)\)/g), ...guide.text.matchAll(/^- `([\w./]+)`/gm)].map(
       (match) => match[1],
     )
     expect(links.length).toBeGreaterThan(10)

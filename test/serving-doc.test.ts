@@ -1,26 +1,20 @@
 /** docs/serving.md: its TypeScript type-checks and runs, its requests are answered, and its options are those of the command. */
-import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { Linear, LSTM, Sequential, save } from 'lstm-native'
 import { createServer, type InferenceServer } from 'lstm-native/serve'
-import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../lib/cli/program.ts'
+import { type Guide, readGuide } from './support/guide.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const text = await readFile(join(root, 'docs/serving.md'), 'utf8')
-const blocksOf = (language: string) =>
-  [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map((match) => match[1])
-const programs = blocksOf('ts')
-
 let folder = ''
+let guide: Guide
+let text = ''
 let server: InferenceServer
 let url = ''
-const fileOf = (n: number) => join(folder, `block-${n}.mts`)
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'serving-'))
@@ -29,7 +23,8 @@ beforeAll(async () => {
     new Linear({ inputSize: 8, outputSize: 1, seed: 2 }),
   ])
   await save(model, join(folder, 'sunspots.safetensors'))
-  await Promise.all(programs.map((program, n) => writeFile(fileOf(n), program)))
+  guide = await readGuide('docs/serving.md', folder)
+  text = guide.text
   server = await createServer({ models: [join(folder, 'sunspots.safetensors')], port: 0, logLevel: 'silent' })
   url = await server.listen()
 })
@@ -38,15 +33,6 @@ afterAll(async () => {
   await server.close()
   await rm(folder, { recursive: true })
 })
-
-async function output(n: number): Promise<string[]> {
-  // tsx itself would see to the main thread alone.
-  const everyThread = `import { register } from '${import.meta.resolve('tsx/esm/api')}'; register()`
-  const argv = ['--import', `data:text/javascript,${encodeURIComponent(everyThread)}`, fileOf(n)]
-  const env = { ...process.env, TSX_TSCONFIG_PATH: join(root, 'tsconfig.json') }
-  const { stdout } = await promisify(execFile)(process.execPath, argv, { cwd: folder, env })
-  return stdout.trimEnd().split('\n')
-}
 
 async function help(): Promise<string> {
   let printed = ''
@@ -57,33 +43,21 @@ async function help(): Promise<string> {
 }
 
 describe('docs/serving.md', () => {
-  it('has TypeScript that type-checks', () => {
-    const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile)
-    const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
-    const typeRoots = [join(root, 'node_modules/@types')]
-    const program = ts.createProgram(
-      programs.map((_, n) => fileOf(n)),
-      { ...options, typeRoots, noUnusedLocals: false },
-    )
-    const own = ts.getPreEmitDiagnostics(program).filter(({ file }) => file?.fileName.startsWith(folder))
-    expect(programs).toHaveLength(3)
-    expect(own.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))).toEqual([])
-  }, 180_000)
-
   it('starts a server that is ready', async () => {
-    expect(await output(0)).toEqual(['{ ready: true }'])
+    expect(await guide.output(0)).toEqual(['{ ready: true }'])
   })
 
   it('has streams and batches that give what they say', async () => {
-    expect(await output(1)).toEqual(['true', '100 [ 24, 1 ] 101'])
+    expect(await guide.output(1)).toEqual(['true', '100 [ 24, 1 ] 101'])
   })
 
   it('shares a plan with a worker', async () => {
-    expect(Number.isFinite(Number((await output(2)).join()))).toBe(true)
+    expect(Number.isFinite(Number((await guide.output(2)).join()))).toBe(true)
   })
 
   it('has requests that are answered', async () => {
-    const commands = blocksOf('sh')
+    const commands = [...text.matchAll(/^```sh\n(.*?)^```$/gms)]
+      .map(([, block]) => block)
       .join('')
       .split(/^(?=curl )/m)
       .filter((each) => each.startsWith('curl'))

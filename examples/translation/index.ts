@@ -20,10 +20,9 @@ export const recipe: Recipe = {
       source: 'Multi30k, German to English, test 2016 (Elliott et al. 2016)',
     },
     {
-      name: 'the same family of networks',
-      value: '—',
-      source:
-        'Luong, Pham & Manning, Effective approaches to attention-based neural machine translation, 2015',
+      name: 'PyTorch, the same network of 7.7 million parameters: an epoch',
+      value: '168 s',
+      source: 'measured on two threads of an AMD EPYC (Zen 4), where this recipe takes 104 to 118 s',
     },
   ],
   files,

@@ -19,3 +19,4 @@ export type {
   Vocabulary,
   VocabularyJSON,
 } from './vocabulary.ts'
+export { loadWordVectors, type WordVectorsFound, type WordVectorsOptions } from './word-vectors.ts'

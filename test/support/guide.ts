@@ -9,39 +9,74 @@ import ts from 'typescript'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 export interface Guide {
-  /** The files of its blocks. */
+  text: string
+  /** Its blocks, as the reader sees them. */
+  blocks: readonly string[]
+  /** Their programs. */
   files: readonly string[]
-  /** What the compiler says about them. */
-  problems(): string[]
-  /** The lines that block n prints. */
+  /** The lines that the program of block n prints. */
   output(n: number): Promise<string[]>
+  /** Runs all programs, one after the other. */
+  run(): Promise<void>
 }
 
-/** @param folder where the programs are written, and run */
+/**
+ * A block is a program. What it needs and what is expected of it may stand around it in comments that readers do not see:
+ *
+ *     <!-- before:          <!-- after:
+ *     const x = 1           assert.equal(y, 2)
+ *     -->                   -->
+ *
+ * @param folder where the programs are written, and run
+ */
 export async function readGuide(path: string, folder: string): Promise<Guide> {
   const text = await readFile(join(root, path), 'utf8')
-  const blocks = [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => match[1])
-  const files = blocks.map((_, n) => join(folder, `block-${n}.mts`))
-  await Promise.all(blocks.map((block, n) => writeFile(files[n], block)))
+  const hidden = (name: string) => `(?:^<!-- ${name}:\\n((?:(?!-->).)*?)^-->\\n\\n?)?`
+  const pattern = new RegExp(`${hidden('before')}^\`\`\`ts\\n(.*?)^\`\`\`\\n\\n?${hidden('after')}`, 'gms')
+  const parts = [...text.matchAll(pattern)].map(([, before = '', block, after]) => ({ before, block, after }))
+  const files = parts.map((_, n) => join(folder, `block-${n}.mts`))
+  const assert = "import assert from 'node:assert/strict'\n"
+  await Promise.all(
+    parts.map(({ before, block, after }, n) =>
+      writeFile(files[n], after === undefined ? before + block : assert + before + block + after),
+    ),
+  )
+  // tsx itself would see to the main thread alone.
+  const everyThread = `import { register } from '${import.meta.resolve('tsx/esm/api')}'; register()`
+  const node = async (...argv: string[]) => {
+    const env = { ...process.env, TSX_TSCONFIG_PATH: join(root, 'tsconfig.json') }
+    const loader = `data:text/javascript,${encodeURIComponent(everyThread)}`
+    return promisify(execFile)(process.execPath, ['--import', loader, ...argv], { cwd: folder, env })
+  }
   return {
+    text,
+    blocks: parts.map(({ block }) => block),
     files,
-    problems() {
-      const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile)
-      const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
-      const typeRoots = [join(root, 'node_modules/@types')]
-      const program = ts.createProgram(files, { ...options, typeRoots, noUnusedLocals: false })
-      return ts
-        .getPreEmitDiagnostics(program)
-        .map(
-          ({ messageText, file }) =>
-            `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`,
-        )
-    },
     async output(n) {
-      const argv = ['--import', import.meta.resolve('tsx'), files[n]]
-      const env = { ...process.env, TSX_TSCONFIG_PATH: join(root, 'tsconfig.json') }
-      const { stdout } = await promisify(execFile)(process.execPath, argv, { cwd: folder, env })
+      const { stdout } = await node(files[n])
       return stdout.trimEnd().split('\n')
     },
+    async run() {
+      const all = join(folder, 'all.mts')
+      await writeFile(all, files.map((file) => `await import('${file}')\n`).join(''))
+      await node(all)
+    },
   }
+}
+
+/** What the compiler says about programs. */
+export function problemsOf(files: readonly string[]): string[] {
+  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile)
+  const { options, fileNames } = ts.parseJsonConfigFileContent(config, ts.sys, root)
+  const typeRoots = [join(root, 'node_modules/@types')]
+  const declarations = fileNames.filter((name) => name.endsWith('.d.ts'))
+  const program = ts.createProgram([...declarations, ...files], {
+    ...options,
+    typeRoots,
+    noUnusedLocals: false,
+  })
+  return ts.getPreEmitDiagnostics(program).map(({ messageText, file, start }) => {
+    const line = file === undefined ? 0 : file.getLineAndCharacterOfPosition(start ?? 0).line + 1
+    return `${file?.fileName}:${line}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
+  })
 }
