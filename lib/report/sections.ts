@@ -90,7 +90,7 @@ function headlineEntry({ value, text, good }: { value: string; text: string; goo
 
 function tableOf({ columns, rows, textColumns = 1, note }: Extract<Section, { kind: 'table' }>): string {
   const classes = (i: number, best: boolean) => {
-    const names = [i > 0 && i < textColumns && 'left', best && 'best'].filter(Boolean)
+    const names = [textColumns > 1 && i < textColumns && 'left', best && 'best'].filter(Boolean)
     return names.length > 0 ? ` class="${names.join(' ')}"` : ''
   }
   const header = columns.map((name, i) => `<th scope="col"${classes(i, false)}>${escapeHtml(name)}</th>`)
