@@ -35,14 +35,13 @@ const elmanLength = 100
 
 async function run(context: RecipeContext): Promise<Outcome> {
   const lengths = context.quick ? [20] : integersOption(context.options, 'lengths', 20)
-  const seeds = context.quick ? context.seeds.slice(0, 1) : context.seeds
   const tried: [Kind, number][] = [
     ...lengths.map((length): [Kind, number] => ['LSTM', length]),
     ...lengths.filter((length) => length === elmanLength).map((length): [Kind, number] => ['RNN', length]),
   ]
   const runs: Run[] = []
   for (const [kind, length] of tried)
-    for (const seed of seeds) runs.push(await trainAdder(kind, length, seed, context))
+    for (const seed of context.seeds) runs.push(await trainAdder(kind, length, seed, context))
   const share = (kind: Kind, length: number, of: (...counts: number[]) => number) =>
     (100 *
       of(...runs.filter((run) => run.kind === kind && run.length === length).map(({ wrong }) => wrong))) /

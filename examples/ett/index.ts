@@ -74,7 +74,7 @@ function squareError(evaluations: readonly Evaluation[], which = 0): number {
 
 async function run(context: RecipeContext): Promise<Outcome> {
   const { quick } = context
-  const seeds = quick ? context.seeds.slice(0, 1) : context.seeds
+  const { seeds } = context
   const means: Evaluation[][] = []
   const bands: Evaluation[][] = []
   for (const seed of seeds) {

@@ -42,9 +42,8 @@ interface Run {
 }
 
 async function run(context: RecipeContext): Promise<Outcome> {
-  const seeds = context.quick ? context.seeds.slice(0, 1) : context.seeds
   const runs: Run[] = []
-  for (const seed of seeds) runs.push(await learn(seed, context))
+  for (const seed of context.seeds) runs.push(await learn(seed, context))
   const worst = Math.max(...runs.map(({ wrong }) => wrong))
   return {
     figures: [
@@ -53,7 +52,7 @@ async function run(context: RecipeContext): Promise<Outcome> {
         value: (100 * worst) / testSize,
         unit: '%',
         // A guess is right for one in eight.
-        atMost: context.quick ? 100 : 1,
+        atMost: context.quick ? undefined : 1,
       },
     ],
     report: [

@@ -29,7 +29,7 @@ async function run(context: RecipeContext): Promise<Outcome> {
   const errorOf = (forecast: ArrayLike<number>) => rootMeanSquare(forecast, truth)
 
   const forecasts: Float64Array[] = []
-  for (const seed of quick ? seeds.slice(0, 1) : seeds) {
+  for (const seed of seeds) {
     const { forecaster, bestEpoch } = await trainForecaster(series, {
       horizon: 1,
       input: 24,

@@ -26,7 +26,6 @@ export const recipe: Recipe = {
     },
   ],
   files: Object.values(files),
-  seeds: [1],
   run,
 }
 

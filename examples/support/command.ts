@@ -51,11 +51,17 @@ export function readCommand(recipe: Recipe, args: readonly string[]): Command {
     json: json === true,
     help: help === true,
     data: quick ? join(root, 'examples/data') : resolve(String(data ?? join(root, '../shared/data'))),
-    seeds: seeds === undefined ? (recipe.seeds ?? [1]) : readIntegers('--seeds', String(seeds), 0),
+    seeds:
+      seeds === undefined ? defaultSeeds(recipe, quick === true) : readIntegers('--seeds', String(seeds), 0),
     report: resolve(String(report ?? join(root, `out/recipes/${recipe.name}${quick ? '.quick' : ''}.html`))),
     options,
     isStandard: seeds === undefined && !Object.keys(options).some(isOwn),
   }
+}
+
+/** One training run must do for the quick form. */
+function defaultSeeds({ seeds = [1] }: Recipe, quick: boolean): readonly number[] {
+  return quick ? seeds.slice(0, 1) : seeds
 }
 
 function parse(recipe: Recipe, args: readonly string[]): OptionValues {

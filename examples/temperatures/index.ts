@@ -28,7 +28,7 @@ async function run(context: RecipeContext): Promise<Outcome> {
   const days = Array.from({ length: heldOut }, (_, i) => from + i)
   const truth = series.values[0].slice(from)
   const forecasts: Float64Array[] = []
-  for (const seed of quick ? seeds.slice(0, 1) : seeds) {
+  for (const seed of seeds) {
     const { forecaster, bestEpoch } = await trainForecaster(series, {
       horizon: 1,
       input: 30,

@@ -3,7 +3,7 @@
  * `npm run recipe -- translation`.
  */
 import { corpusBleu } from 'lstm-native'
-import { integerOption } from '../support/options.ts'
+import { integerOption, OptionError } from '../support/options.ts'
 import type { Outcome, Recipe, RecipeContext } from '../support/recipe.ts'
 import { files, makeVocabularies, readPairs } from './data.ts'
 import { curve, examples } from './report.ts'
@@ -30,13 +30,13 @@ export const recipe: Recipe = {
     beams: { type: 'string', default: '5', description: 'sequences that the search carries on at a time' },
     checkpoint: { type: 'string', description: 'a file to go on from, and to write after every epoch' },
   },
-  seeds: [1],
   run,
 }
 
 async function run(context: RecipeContext): Promise<Outcome> {
   const { quick, options, seeds, log } = context
   const beams = integerOption(options, 'beams')
+  if (seeds.length > 1) throw new OptionError(`--seeds: translation trains once, got ${seeds.length} seeds`)
   const [learned, validation, test] = ['train', 'val', 'test_2016_flickr'].map((name) =>
     readPairs(name, context.path),
   )
