@@ -70,6 +70,41 @@ describe('the README', () => {
     expect(await guide.output(n)).toEqual(['sells sea shells by the sea shore.'])
   })
 
+  it('tells of the recipes what their last runs recorded', async () => {
+    const results: Record<string, { seconds: number; figures: { name: string; value: number }[] }> =
+      JSON.parse(await readFile(join(root, 'examples/results.json'), 'utf8'))
+    const of = (recipe: string, name: string, digits: number) =>
+      results[recipe].figures.find((figure) => figure.name.startsWith(name))!.value.toFixed(digits)
+    const minutes = (recipe: string) => Math.round(results[recipe].seconds / 60)
+    const cells = [...guide.text.matchAll(/^\| (`\w+`.*?) \| .*? \| (.*?) \| \[/gm)].map(([, name, cell]) => [
+      name,
+      cell,
+    ])
+    expect(cells).toEqual([
+      [
+        '`temperatures`',
+        `RMSE ${of('temperatures', 'RMSE, worst', 2)} °C; the last value ${of('temperatures', 'RMSE of pers', 2)}`,
+      ],
+      ['`pollution`', `RMSE ${of('pollution', 'RMSE below', 1)} % below the last value`],
+      ['`ett`', `MSE ${of('ett', 'MSE', 3)}; Informer 0.577`],
+      [
+        '`characters`',
+        `${of('characters', 'held out', 2)} nats a letter in ${minutes('characters')} minutes`,
+      ],
+      ['`sentiment`', `${of('sentiment', 'right, mean', 1)} % right in ten folds`],
+      ['`translation`', `${of('translation', 'BLEU', 1)} BLEU in ${minutes('translation')} minutes`],
+      ['`speech`', `${of('speech', 'word error rate, prefix', 2)} % of the words wrong`],
+      ['`digits`', `${of('digits', 'read rightly', 1)} % right, worst of three seeds`],
+      ['`adding`, `order`, `reber`', 'none wrong, up to 1,000 steps'],
+    ])
+    const wrong = [
+      of('adding', 'LSTM, T = 1000', 2),
+      of('order', 'wrong', 2),
+      of('reber', 'wrong strings', 2),
+    ]
+    expect(wrong).toEqual(['0.00', '0.00', '0.00'])
+  })
+
   it('names commands and files that exist', async () => {
     const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
     const named = [...guide.text.matchAll(/npm run ([\w:]+)/g)].map((match) => match[1])
