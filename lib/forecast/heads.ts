@@ -27,6 +27,18 @@ export function isDistribution(head: HeadName): boolean {
   return distributions[head] !== undefined
 }
 
+/** What a head is trained by, in words. */
+export function lossName(head: HeadName): string {
+  const names: Record<HeadName, string> = {
+    quantiles: 'quantile loss',
+    mean: 'squared error',
+    gaussian: 'likelihood, Gaussian',
+    studentT: 'likelihood, Student’s t',
+    negativeBinomial: 'likelihood, negative binomial',
+  }
+  return names[head]
+}
+
 /** Numbers for each value forecast. */
 export function headSize(head: HeadName, quantiles: readonly number[]): number {
   return distributions[head]?.size ?? (head === 'mean' ? 1 : quantiles.length)
@@ -41,7 +53,7 @@ export function headLoss(head: HeadName, quantiles: readonly number[]): Loss {
     const shape = isCount ? y.shape.slice(0, -1) : y.shape
     const [values, scale] = isCount ? columnsOf(y, shape) : [y, undefined]
     const { target, mask } = givenOf(values)
-    const shaped = reshape(prediction, size === 1 ? shape : [...shape, size])
+    const shaped = reshape(prediction, head === 'mean' ? shape : [...shape, size])
     if (scale) return negativeBinomial.loss(shaped, target, { mask, scale })
     if (family) return family.loss(shaped, target, { mask })
     return head === 'mean'
