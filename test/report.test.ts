@@ -206,9 +206,9 @@ describe('the report of several evaluations', () => {
 
   it('says in figures of all units how many beat their best naive forecast', async () => {
     const html = await renderReport(contentOf(5))
-    expect(html).toContain('<strong class="good">3 of 5</strong> lie below their best naive forecast')
+    expect(html).toContain('<strong class="good">3 of 5</strong> below the best naive forecast')
     const mean = (3 * evaluation.scores[0].mase + 2 * worse.scores[0].mase) / 5
-    expect(html).toContain(`<strong>${mean.toFixed(3)}</strong> mean scaled error (MASE)`)
+    expect(html).toContain(`<strong>${mean.toFixed(3)}</strong> mean MASE`)
   })
 
   it('has a row for each, and pictures of the first eight', async () => {

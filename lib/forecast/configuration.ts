@@ -1,7 +1,7 @@
 /** What a report says about how a forecaster was made, as names and values. */
 import { backend } from '../kernels/index.ts'
 import type { Forecaster } from './forecaster.ts'
-import { lossName } from './heads.ts'
+import { headTitle, lossName } from './heads.ts'
 import { keyOf, type Series } from './series.ts'
 import type { ForecasterSettings } from './settings.ts'
 import type { TrainResult } from './train.ts'
@@ -59,7 +59,7 @@ export function modelEntries({ settings }: Forecaster): Entry[] {
     ['input window', `${grouped(input)} rows`],
     ['horizon', `${grouped(horizon)} rows`],
     ['mode', mode === 'direct' ? 'direct' : `autoregressive, ${grouped(paths)} sample paths`],
-    ['head', head],
+    ['head', headTitle(head)],
     ...(quantiles.length > 0 ? [['quantiles', quantiles.join(', ')] as const] : []),
     ['differences', differenceText(settings)],
     ['scaling', scaling],

@@ -27,16 +27,23 @@ export function isDistribution(head: HeadName): boolean {
   return distributions[head] !== undefined
 }
 
+const titles: Record<HeadName, string> = {
+  quantiles: 'quantiles',
+  mean: 'mean',
+  gaussian: 'Gaussian',
+  studentT: 'Student’s t',
+  negativeBinomial: 'negative binomial',
+}
+
+/** A head in words. */
+export function headTitle(head: HeadName): string {
+  return titles[head]
+}
+
 /** What a head is trained by, in words. */
 export function lossName(head: HeadName): string {
-  const names: Record<HeadName, string> = {
-    quantiles: 'quantile loss',
-    mean: 'squared error',
-    gaussian: 'likelihood, Gaussian',
-    studentT: 'likelihood, Student’s t',
-    negativeBinomial: 'likelihood, negative binomial',
-  }
-  return names[head]
+  if (isDistribution(head)) return `likelihood, ${titles[head]}`
+  return head === 'quantiles' ? 'quantile loss' : 'squared error'
 }
 
 /** Numbers for each value forecast. */

@@ -28,12 +28,12 @@ function headlineOfSeveral(evaluations: readonly Evaluation[]): HeadlineEntry[] 
   return [
     {
       value: `${better} of ${evaluations.length}`,
-      text: 'lie below their best naive forecast',
+      text: 'below the best naive forecast',
       good: 2 * better > evaluations.length,
     },
     {
       value: mase.toFixed(3),
-      text: `mean scaled error (MASE); the best naive ones have ${bestMase.toFixed(3)}`,
+      text: `mean MASE; best naive forecasts ${bestMase.toFixed(3)}`,
       good: mase < bestMase,
     },
     ...coverageEntry(coverage),

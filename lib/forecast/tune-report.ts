@@ -3,7 +3,7 @@
 import type { ChartLine } from '../report/charts.ts'
 import { figure, renderPage } from '../report/page.ts'
 import type { Section } from '../report/sections.ts'
-import { backendEntries, modelEntries, seriesEntries } from './configuration.ts'
+import { modelEntries, seriesEntries } from './configuration.ts'
 import { lossName } from './heads.ts'
 import { headlineEntries, scoreTable } from './report-sections.ts'
 import { titleOf } from './run-report.ts'
@@ -13,6 +13,7 @@ import { seriesText } from './wording.ts'
 
 const optionNames = ['hidden', 'layers', 'learningRate', 'dropout'] as const
 const titles = { hidden: 'units', layers: 'layers', learningRate: 'learning rate', dropout: 'dropout' }
+const formats = { hidden: 'd', layers: 'd', learningRate: '.1e', dropout: '.2~f' }
 
 /** The HTML report of a search. That of the forecaster which came out of it is `reportOfTraining`. */
 export function reportOfTuning(series: Series | readonly Series[], tuned: TunedForecaster): Promise<string> {
@@ -33,17 +34,18 @@ export function reportOfTuning(series: Series | readonly Series[], tuned: TunedF
       groups: [
         {
           title: 'Options',
-          entries: optionNames.map((name) => [titles[name], valueText(best.configuration[name])]),
+          entries: [
+            ...optionNames.map((name) => [titles[name], valueText(best.configuration[name])] as const),
+            ['seed', String(best.seed)],
+          ],
         },
         { title: 'Data', entries: seriesEntries(all) },
         { title: 'Model', entries: modelEntries(result.forecaster) },
         {
           title: 'Search',
           entries: [
-            ['rungs', rungs.map(({ resource, trials: n }) => `${n} × ${round(resource)} epochs`).join(', ')],
-            ['results from the journal', String(resumed)],
-            ['seed', String(result.options.seed)],
-            ...backendEntries(),
+            ['rungs', rungs.map(({ resource, trials: n }) => `${n} × ${epochsText(resource)}`).join(', ')],
+            ['from the journal', count(resumed, 'result')],
           ],
         },
       ],
@@ -58,7 +60,7 @@ export function reportOfTuning(series: Series | readonly Series[], tuned: TunedF
         x: {
           label: titles[name],
           scale: name === 'learningRate' ? 'log' : 'linear',
-          format: name === 'learningRate' ? '.1e' : undefined,
+          format: formats[name],
         },
         size: 'half',
       })),
@@ -82,7 +84,7 @@ function trialTable({ best, trials, result }: TunedForecaster): Section {
       return [
         String(trial.trial),
         ...optionNames.map((name) => valueText(trial.configuration[name])),
-        String(round(resource)),
+        String(Math.round(resource)),
         error === undefined ? { text: figure(loss), best: trial === best } : 'failed',
         trial.results.reduce((sum, { seconds }) => sum + seconds, 0).toFixed(1),
       ]
@@ -103,13 +105,17 @@ function pointsOf(
     const result = results[rung]
     return result && Number.isFinite(result.loss) ? [{ x: configuration[name], y: result.loss }] : []
   })
-  return [{ name: `${round(rungs[rung].resource)} epochs`, points, style: 'points' }]
+  return [{ name: epochsText(rungs[rung].resource), points, style: 'points' }]
 }
 
 function valueText(value: number): string {
   return String(Number(value.toPrecision(3)))
 }
 
-function round(resource: number): number {
-  return Math.round(resource)
+function epochsText(resource: number): string {
+  return count(Math.round(resource), 'epoch')
+}
+
+function count(value: number, what: string): string {
+  return `${value} ${what}${value === 1 ? '' : 's'}`
 }
