@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { naiveError } from '../lib/forecast/metrics.ts'
 import { Random } from '../lib/random.ts'
 import { lstm, refusal } from './support/command.ts'
 
@@ -140,6 +141,13 @@ describe('a table in long form', () => {
     expect(rows.map(([shop]) => shop)).toEqual(Array.from({ length: 7 }, () => 'harbour'))
     const { code, out } = await lstm('evaluate', file('sales.st'), path)
     expect([code, out]).toEqual([0, expect.stringContaining('6 forecasts of 7 rows')])
+    // MASE is in units of its own rows before the held-out ones, not of those of a series trained on.
+    const units = sales({ shops: ['harbour'] })
+      .slice(1, 109)
+      .map((row) => Number(row[2]))
+    const { evaluations } = JSON.parse((await lstm('evaluate', file('sales.st'), path, '--json')).out)
+    const [{ mae, mase }] = evaluations[0].scores
+    expect(mae / mase).toBeCloseTo(naiveError(units), 9)
     // Scaled by the rows before the first forecast, of which there are as many as the model looks at.
     const whole = await lstm('evaluate', file('sales.st'), path, '--test', '1')
     expect([whole.code, whole.out]).toEqual([0, expect.stringContaining('106 forecasts of 7 rows')])
