@@ -8,16 +8,13 @@ import type { Future } from './charts.ts'
 import { type Evaluation, labelsOf } from './evaluation.ts'
 import { headlineEntries, scoreTable } from './report-sections.ts'
 
-/** Pictures beyond these would not be looked at; the table has all. */
-export const mostPictures = 8
-
 export interface ReportContent {
   title: string
   /** A sentence under the title. */
   subtitle: string
   /** One for each series and target. */
   evaluations: readonly Evaluation[]
-  /** What the pictures of the first of them need beside them, at most `mostPictures`. */
+  /** What the pictures of the first of them need beside them: as many are drawn. */
   pictures: readonly Picture[]
   /** Missing where a model is only evaluated. */
   training?: { epochs: readonly { number: number; loss: number; validationLoss?: number }[]; best?: number }
@@ -65,12 +62,11 @@ async function forecastPictures({ evaluations, pictures }: ReportContent): Promi
   const [{ forecasts }] = evaluations
   const isOne = evaluations.length === 1
   const { cells } = labelsOf(evaluations)
-  const drawn = pictures.slice(0, mostPictures)
   const how =
     `Each stretch is forecast at once, ${forecasts.horizon} steps from its beginning, by a model that has not seen it` +
-    (drawn.some(({ future }) => future) ? '; the last one lies beyond the end of the data.' : '.')
+    (pictures.some(({ future }) => future) ? '; the last one lies beyond the end of the data.' : '.')
   const sections = await Promise.all(
-    drawn.map(async ({ labels, future }, i): Promise<Section> => {
+    pictures.map(async ({ labels, future }, i): Promise<Section> => {
       const evaluation = evaluations[i]
       const name = isOne ? 'Forecast against truth on the held-out part' : cells(evaluation).join(', ')
       const size = isOne ? 'full' : 'half'
@@ -83,9 +79,9 @@ async function forecastPictures({ evaluations, pictures }: ReportContent): Promi
     }),
   )
   if (isOne) return sections
-  const left = evaluations.length - drawn.length
+  const left = evaluations.length - pictures.length
   const rest =
-    left > 0 ? ` Drawn are the first ${drawn.length} of ${evaluations.length}; the table has all.` : ''
+    left > 0 ? ` Drawn are the first ${pictures.length} of ${evaluations.length}; the table has all.` : ''
   return [
     { kind: 'text', title: 'Forecasts against truth on the held-out part', paragraphs: [how + rest] },
     { kind: 'pair', sections },

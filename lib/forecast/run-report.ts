@@ -11,10 +11,13 @@ import {
 import { stepName } from './dates.ts'
 import { band, type Evaluation, forecastsOf, pointForecast } from './evaluation.ts'
 import type { Forecaster } from './forecaster.ts'
-import { mostPictures, type Picture, renderReport } from './report.ts'
+import { type Picture, renderReport } from './report.ts'
 import { keyOf, listOf, nextLabels, type Series } from './series.ts'
 import type { TrainResult } from './train.ts'
 import { grouped, listText, seriesText } from './wording.ts'
+
+/** Pictures beyond these would not be looked at; the table has all. */
+const mostPictures = 8
 
 /** The HTML report of a training run, of the series that it was given. */
 export async function reportOfTraining(
