@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { naiveError } from '../lib/forecast/metrics.ts'
 import { Random } from '../lib/random.ts'
 import { lstm, refusal } from './support/command.ts'
+import { csvText, day, grouped, quick, type Rows, sales, shops } from './support/sales.ts'
 
 let folder = ''
 const file = (name: string) => join(folder, name)
@@ -15,15 +16,10 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-async function csv(name: string, rows: readonly (readonly (string | number)[])[]): Promise<string> {
-  await writeFile(file(name), `${rows.map((row) => row.join(',')).join('\n')}\n`)
+async function csv(name: string, rows: Rows): Promise<string> {
+  await writeFile(file(name), csvText(rows))
   return file(name)
 }
-
-/** The day t of 2024, from 0. */
-const day = (t: number) => new Date(Date.UTC(2024, 0, 1 + t)).toISOString().slice(0, 10)
-
-const quick = ['--input', '8', '--epochs', '2', '--hidden', '6', '--batch-size', '32', '--period', '7']
 
 async function train(path: string, output: string, ...flags: string[]) {
   const { code, out, error } = await lstm('train', path, '-o', file(output), ...quick, ...flags, '--json')
@@ -85,27 +81,6 @@ describe('known columns', () => {
   })
 })
 
-const shops = ['north', 'south', 'east']
-
-/** Counts of three shops, the larger the shop the more, in long form; the price is known a week ahead. */
-function sales({ only, shops: names = shops }: { only?: string; shops?: readonly string[] } = {}) {
-  const random = new Random(5)
-  const rows: (string | number)[][] = []
-  for (let t = 0; t < 127; t++) {
-    for (const [i, shop] of names.entries()) {
-      const price = 2 + random.uniform()
-      const units = Math.floor(
-        ((i + 1) * (20 + 6 * Math.sin((2 * Math.PI * t) / 7) + 8 * random.uniform())) / price,
-      )
-      if (only === undefined || only === shop)
-        rows.push([shop, day(t), t < 120 ? units : '', price, 100 * (i + 1)])
-    }
-  }
-  return [['shop', 'day', 'units', 'price', 'area'], ...rows]
-}
-
-const grouped = ['-t', 'units', '-n', '7', '--group', 'shop', '--known', 'price', '--statics', 'area']
-
 describe('a table in long form', () => {
   it('trains one model on all series, which reads such tables again', async () => {
     const path = await csv('sales.csv', sales())
@@ -151,6 +126,13 @@ describe('a table in long form', () => {
     // Scaled by the rows before the first forecast, of which there are as many as the model looks at.
     const whole = await lstm('evaluate', file('sales.st'), path, '--test', '1')
     expect([whole.code, whole.out]).toEqual([0, expect.stringContaining('106 forecasts of 7 rows')])
+  })
+
+  it('is refused without the group that the model knows', async () => {
+    const rows = sales().map((row) => row.slice(1))
+    expect(await refusal('predict', file('sales.st'), await csv('groupless.csv', rows))).toContain(
+      'groupless.csv: no column "shop"',
+    )
   })
 
   it('has missing-value indicators in every series for what is missing in one', async () => {
@@ -262,98 +244,5 @@ describe('heads and modes', () => {
     expect(error).toContain('19 windows of 8 rows to learn to forecast 2 from\n')
     expect((await settingsOf('season.st')).difference).toBe(7)
     expect(await readFile(file('season.html'), 'utf8')).toContain(', from every 5 rows')
-  })
-})
-
-describe('lstm train refuses in one line, with code 2,', () => {
-  it.each([
-    [
-      'a group column that does not exist',
-      ['--group', 'shp'],
-      'one.csv: no column "shp"; did you mean "shop"?',
-    ],
-    [
-      'quantiles row by row',
-      ['--mode', 'autoregressive', '--head', 'quantiles'],
-      "expected head 'gaussian', 'studentT' or 'negativeBinomial', got 'quantiles'",
-    ],
-    ['covariates row by row', ['--mode', 'autoregressive', '-c', 'price'], 'must know its covariates ahead'],
-    [
-      'counts less something',
-      ['--head', 'negativeBinomial', '--difference', 'last'],
-      'counts are forecast as they are',
-    ],
-    ['a mode misspelt', ['--mode', 'autoregresive'], 'did you mean autoregressive?'],
-    ['a head misspelt', ['--head', 'gausian'], 'did you mean gaussian?'],
-    ['a scaling misspelt', ['--scaling', 'standart'], 'did you mean standard?'],
-    [
-      'a difference to nothing',
-      ['--difference', '0'],
-      "option '--difference <from>' argument '0' is invalid. Expected last, none or a number of rows.",
-    ],
-    ['paths of a direct forecast', ['--paths', '9'], '--paths are for --mode autoregressive'],
-    ['quantiles of a mean', ['--head', 'mean', '--quantiles', '0.5'], '--head mean forecasts no --quantiles'],
-    [
-      'statics of one series',
-      ['--statics', 'area'],
-      '--statics tell series apart: expected --group beside it',
-    ],
-    [
-      'statics that are none',
-      ['--group', 'shop', '--statics', 'price'],
-      'one.csv: north: expected one number in the static column "price"',
-    ],
-    ['a horizon too long, with the series', ['--group', 'shop', '-n', '60'], 'one.csv: north: too few rows'],
-    ['a target twice', ['-t', 'units,units'], 'the column "units" is asked for twice'],
-  ])('%s', async (_, flags, message) => {
-    const path = await csv('one.csv', sales({ only: 'north' }))
-    const line = await refusal(
-      'train',
-      path,
-      '-t',
-      'units',
-      '-n',
-      '7',
-      '-o',
-      file('no.st'),
-      ...quick,
-      ...flags,
-    )
-    expect(line).toContain(message)
-  })
-
-  it('a row that belongs to no series', async () => {
-    const rows = sales()
-    rows[4][0] = ''
-    const path = await csv('nobody.csv', rows)
-    expect(await refusal('train', path, '-o', file('no.st'), ...quick, ...grouped)).toBe(
-      'lstm: nobody.csv: row 4 (line 5), column "shop": expected what the row belongs to, got an empty cell',
-    )
-  })
-
-  it('a table without the group that the model knows', async () => {
-    const path = await csv(
-      'groupless.csv',
-      sales().map((row) => row.slice(1)),
-    )
-    expect(await refusal('predict', file('sales.st'), path)).toContain('groupless.csv: no column "shop"')
-  })
-})
-
-describe('lstm train and lstm tune', () => {
-  it('have the same options for series and forecasts', async () => {
-    const optionsOf = async (command: string) =>
-      new Set((await lstm(command, '--help')).out.match(/--[a-z][a-z-]+(?= |\n)/g))
-    const [train, tune] = [await optionsOf('train'), await optionsOf('tune')]
-    const own = ['--trials', '--reduction', '--min-epochs', '--journal']
-    expect([...tune].filter((name) => !train.has(name)).sort()).toEqual(own.sort())
-    expect([...train].filter((name) => !tune.has(name))).toEqual(['--patience'])
-    for (const name of ['--known', '--group', '--mode', '--head', '--stride']) expect(train).toContain(name)
-  })
-
-  it('name every head', async () => {
-    const { headNames } = await import('../lib/forecast/heads.ts')
-    const help = (await lstm('train', '--help')).out.replace(/\s+/g, ' ')
-    for (const name of headNames) expect(help).toContain(name)
   })
 })

@@ -56,8 +56,8 @@ export function addForecastOptions(command: Command): Command {
     .option('--quantiles <shares>', 'quantiles to forecast (default: 0.1,0.5,0.9)', quantiles)
     .option(
       '--difference <from>',
-      'learn the difference to the last value: last, to that so many rows before: 24, or none (default: last, none for ' +
-        'counts)',
+      'what is learned: the difference to the last value (last), to that of 24 rows before (24), or the value (none) ' +
+        '(default: last, none for counts)',
       difference,
     )
     .option(
