@@ -1,13 +1,12 @@
 /** The `lstm` command: what it prints, where, and with which exit code. Runs in this process unless the process matters. */
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { run } from '../lib/cli/program.ts'
 import { loadOnnx } from '../lib/formats/onnx/index.ts'
 import { encodeSafetensors } from '../lib/formats/safetensors/index.ts'
+import { lstm, refusal, startLstm as start } from './support/command.ts'
 
 const passengers = 'examples/data/airline-passengers.csv'
 let folder = ''
@@ -15,24 +14,6 @@ let model = ''
 
 /** A model small enough to train in a moment. */
 const quick = ['--input', '12', '--epochs', '2', '--hidden', '4', '--batch-size', '16']
-
-async function lstm(...argv: string[]) {
-  let out = ''
-  let error = ''
-  const terminal = {
-    out: (text: string) => void (out += text),
-    error: (text: string) => void (error += text),
-    isInteractive: false,
-  }
-  const code = await run(argv, terminal)
-  return { code, out, error }
-}
-
-async function refusal(...argv: string[]): Promise<string> {
-  const { code, out, error } = await lstm(...argv)
-  expect([code, out, error.match(/\n/g)?.length]).toEqual([2, '', 1])
-  return error.trimEnd()
-}
 
 /** Tensors of zeros under names, for files of other makers. */
 function zeros(entries: readonly [name: string, shape: number[]][]) {
@@ -95,14 +76,17 @@ describe('lstm train', () => {
     const { code, out, error } = await lstm(...trainOn(passengers, '--target', 'Passengers', '--json'))
     const document = JSON.parse(out)
     expect(code).toBe(0)
-    expect(document.split).toEqual({ training: 117, validation: 13, test: 14 })
+    expect(document.series).toEqual([
+      { name: 'airline-passengers.csv', rows: 144, training: 117, validation: 13, test: 14 },
+    ])
     expect(document.epochs).toHaveLength(2)
-    expect(document.evaluation.scores.map(({ name }: { name: string }) => name)).toEqual([
+    const [{ scores }] = document.evaluations
+    expect(scores.map(({ name }: { name: string }) => name)).toEqual([
       'LSTM',
       'persistence',
       'seasonal naive (12)',
     ])
-    const [{ mae, coverage }] = document.evaluation.scores
+    const [{ mae, coverage }] = scores
     expect([mae > 0, coverage >= 0 && coverage <= 1]).toEqual([true, true])
     expect(error).toContain('epoch 1/2')
   })
@@ -176,12 +160,12 @@ describe('lstm train refuses in one line, with code 2,', () => {
     [
       'a horizon longer than the data',
       ['train', passengers, '-t', 'Passengers', '-n', '500'],
-      'lstm: a horizon of 500 is longer than the data (144 rows)',
+      'lstm: airline-passengers.csv: a horizon of 500 is longer than the data (144 rows)',
     ],
     [
       'a horizon that leaves nothing to train on',
       ['train', passengers, '-t', 'Passengers', '-n', '60'],
-      'lstm: too few rows: of 144, 120 are for validation and test, and training needs more than the horizon of 60; shorten the horizon or bring more data',
+      'lstm: airline-passengers.csv: too few rows: of 144, 120 are for validation and test, and training needs more than the horizon of 60; shorten the horizon or bring more data',
     ],
     [
       'too few rows for a window',
@@ -197,7 +181,7 @@ describe('lstm train refuses in one line, with code 2,', () => {
     [
       'a missing option',
       ['train', passengers, '-n', '6'],
-      "lstm: required option '-t, --target <column>' not specified",
+      "lstm: required option '-t, --target <columns>' not specified",
     ],
     ['a missing file', ['train', '-t', 'a', '-n', '1'], "lstm: missing required argument 'csv'"],
     [
@@ -275,8 +259,7 @@ describe('lstm evaluate', () => {
     const trained = await lstm(...trainOn(passengers, '-t', 'Passengers', '--json'))
     const other = join(folder, 'other.safetensors')
     const evaluated = await lstm('evaluate', other, passengers, '--json')
-    const { scores } = JSON.parse(evaluated.out)
-    expect(scores).toEqual(JSON.parse(trained.out).evaluation.scores)
+    expect(JSON.parse(evaluated.out).evaluations).toEqual(JSON.parse(trained.out).evaluations)
   })
 
   it('takes another share of the rows, and writes a report where asked', async () => {
@@ -538,11 +521,6 @@ describe('lstm', () => {
 })
 
 describe('the process', () => {
-  const start = (...argv: string[]) =>
-    spawn(process.execPath, ['--import', 'tsx', 'lib/cli/main.ts', ...argv], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-
   it('ends with the exit code of the command', async () => {
     const child = start('inspect', 'no.safetensors')
     let error = ''
@@ -599,11 +577,11 @@ describe('the process', () => {
     const [code] = await once(child, 'close')
     expect(code).toBe(0)
     expect(error).toContain('stopping; the best parameters so far are kept')
-    const { interrupted, epochs, bestEpoch, evaluation } = JSON.parse(out)
+    const { interrupted, epochs, bestEpoch, evaluations } = JSON.parse(out)
     expect([interrupted, epochs.length >= 3]).toEqual([true, true])
     const losses = epochs.map(({ validationLoss }: { validationLoss: number }) => validationLoss)
     expect(losses[bestEpoch - 1]).toBe(Math.min(...losses))
     const again = await lstm('evaluate', output, passengers, '--json')
-    expect(JSON.parse(again.out).scores).toEqual(evaluation.scores)
+    expect(JSON.parse(again.out).evaluations).toEqual(evaluations)
   })
 })

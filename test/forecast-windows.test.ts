@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { type Features, featuresOf } from '../lib/forecast/features.ts'
 import { headLoss } from '../lib/forecast/heads.ts'
 import { fitScales, scaleOf } from '../lib/forecast/scaling.ts'
-import { makeSeries, type Series, seriesByGroup, seriesOf } from '../lib/forecast/series.ts'
+import { makeSeries, nextLabels, type Series, seriesByGroup, seriesOf } from '../lib/forecast/series.ts'
 import { parseTable } from '../lib/forecast/table.ts'
 import { splitRows, windowsAt } from '../lib/forecast/windows.ts'
 import { gaussian } from '../lib/operations/distributions/gaussian.ts'
@@ -175,6 +175,37 @@ describe('a table', () => {
     // A's last row holds the price only: it is the future.
     expect([a.rows, [...a.values[0]], [...a.values[1]]]).toEqual([2, [1, 2], [9, 9, 8]])
     expect(a.labels).toEqual(['2020-01-01', '2020-01-02'])
+  })
+
+  it('brings labels of its future along, after which they go on at the step of the last', () => {
+    const labels = ['2020-01-01', '2020-01-02', '2020-01-03']
+    const table = parseTable(
+      `day,v,p\n${[...labels, '2020-01-06'].map((day, t) => `${day},${t < 3 ? t : ''},9`).join('\n')}\n`,
+    )
+    const series = seriesOf(table, { target: 'v', known: ['p'] })
+    expect([series.labels, nextLabels(series, 1)]).toEqual([labels, ['2020-01-06']])
+    expect(nextLabels({ ...series, labelsAhead: ['2020-01-04'] }, 2)).toEqual(['2020-01-04', '2020-01-05'])
+    const own = makeSeries({
+      name: 's',
+      targets: { v: [1, 2] },
+      known: { p: [1, 2, 3] },
+      labels: ['a', 'b', 'c'],
+    })
+    expect([own.labels, nextLabels(own, 2)]).toEqual([
+      ['a', 'b'],
+      ['c', '+1'],
+    ])
+  })
+
+  it('without a group is one series', () => {
+    const table = parseTable('v\n1\n2\n', { name: 'one.csv' })
+    expect(seriesByGroup(table, { target: 'v' })).toEqual([seriesOf(table, { target: 'v' })])
+  })
+
+  it('may leave a static column empty where it has said its number, but not throughout', () => {
+    const read = (text: string) => seriesOf(parseTable(text), { target: 'v', statics: ['area'] })
+    expect(read('v,area\n1,5\n2,\n').statics).toEqual([5])
+    expect(() => read('v,area\n1,\n2,\n')).toThrow('expected a finite number for "area", got NaN')
   })
 
   it('holds one number in a static column', () => {

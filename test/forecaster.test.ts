@@ -95,7 +95,11 @@ describe('training', () => {
   const wave = Array.from({ length: 200 }, (_, t) => Math.sin(t / 5))
   const options = { horizon: 3, input: 8, epochs: 2, hidden: 4, batchSize: 32 }
   const bitsOf = async (values: readonly (number | string)[]) => {
-    const { forecaster, split, epochs } = await trainForecaster(seriesFrom(values), options)
+    const {
+      forecaster,
+      splits: [split],
+      epochs,
+    } = await trainForecaster(seriesFrom(values), options)
     const parameters = [...parametersOf(forecaster.model).values()].flatMap(({ data }) => [...data])
     const losses = epochs.map(({ validationLoss }) => validationLoss)
     return { split, parameters, losses, settings: forecaster.settings }

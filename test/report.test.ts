@@ -2,8 +2,12 @@
 import { describe, expect, it } from 'vitest'
 import { forecastChart, learningChart, stepChart } from '../lib/forecast/charts.ts'
 import { evaluate, type Forecasts } from '../lib/forecast/evaluation.ts'
+import { Forecaster } from '../lib/forecast/forecaster.ts'
 import { renderReport } from '../lib/forecast/report.ts'
+import { pictureOf } from '../lib/forecast/run-report.ts'
+import { makeSeries } from '../lib/forecast/series.ts'
 import { standaloneSvg } from '../lib/report/palette.ts'
+import { Tensor } from '../lib/tensor.ts'
 
 const rows = 60
 const horizon = 4
@@ -38,9 +42,8 @@ const future = {
 const content = {
   title: 'Load & <wind>, 4 days ahead',
   subtitle: 'load.csv: 60 rows',
-  evaluation,
-  labels,
-  future,
+  evaluations: [evaluation],
+  pictures: [{ labels, future }],
   training: {
     epochs: [1, 2, 3].map((number) => ({ number, loss: 1 / number, validationLoss: 1.5 / number })),
     best: 3,
@@ -135,7 +138,7 @@ describe('the learning curves and errors by step', () => {
   })
 
   it('have a line for the model and each naive forecast', async () => {
-    const svg = await stepChart(evaluation)
+    const svg = await stepChart([evaluation])
     for (const name of ['LSTM', 'persistence', 'seasonal naive (7)']) expect(svg).toContain(`>${name}</text>`)
     for (const colour of ['accent', 'second', 'third']) {
       expect(pathsOf(svg, colour).filter((points) => points.length === horizon)).toHaveLength(1)
@@ -156,14 +159,14 @@ describe('the report', () => {
     const better = await renderReport(content)
     expect(better).toContain(`<strong class="good">${share(evaluation.improvement)}</strong> below`)
     const worse = evaluate(forecastsWith(9), target, { periods: [], scale: 1 })
-    const html = await renderReport({ ...content, evaluation: worse })
+    const html = await renderReport({ ...content, evaluations: [worse] })
     expect(html).toContain(`<strong>${share(worse.improvement)}</strong> above persistence`)
   })
 
   it('does not divide by a naive forecast that is exact', async () => {
     const constant = evaluate(forecastsWith(0), new Float64Array(rows).fill(3), { periods: [], scale: 1 })
     expect(constant.improvement).toBeUndefined()
-    const html = await renderReport({ ...content, evaluation: constant })
+    const html = await renderReport({ ...content, evaluations: [constant] })
     expect(html).toContain('<strong>–</strong> persistence is exact')
   })
 
@@ -184,5 +187,110 @@ describe('the report', () => {
   it('leaves out the learning curves where nothing was trained', async () => {
     const html = await renderReport({ ...content, training: undefined })
     expect([html.includes('Loss by epoch'), html.match(/<figure>/g)?.length]).toEqual([false, 2])
+  })
+})
+
+describe('the report of several evaluations', () => {
+  const several = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({
+      ...(i % 2 ? worse : evaluation),
+      series: `shop ${i + 1}`,
+      target: 'load',
+    }))
+  const worse = evaluate(forecastsWith(9), target, { periods: [7], scale: 2 })
+  const contentOf = (count: number) => ({
+    ...content,
+    evaluations: several(count),
+    pictures: several(Math.min(count, 8)).map(() => ({ labels, future })),
+  })
+
+  it('says in figures of all units how many beat their best naive forecast', async () => {
+    const html = await renderReport(contentOf(5))
+    expect(html).toContain('<strong class="good">3 of 5</strong> below the best naive forecast')
+    const mean = (3 * evaluation.scores[0].mase + 2 * worse.scores[0].mase) / 5
+    expect(html).toContain(`<strong>${mean.toFixed(3)}</strong> mean MASE`)
+  })
+
+  it('has a row for each, and pictures of the first eight', async () => {
+    const html = await renderReport(contentOf(11))
+    expect(html.match(/<tr><th scope="row">shop \d+<\/th>/g)).toHaveLength(11)
+    // Beside the pictures of forecasts, the learning curves and the errors by step.
+    expect(html.match(/<figure>/g)).toHaveLength(8 + 2)
+    for (const name of ['shop 1', 'shop 8']) expect(html).toContain(`>${name}</text>`)
+    expect(html).not.toContain('>shop 9</text>')
+    expect(html).toContain('Drawn are the first 8 of 11; the table has all.')
+    expect(await renderReport(contentOf(8))).not.toContain('Drawn are')
+  })
+
+  it('marks whichever is better of the model and its best naive forecast', async () => {
+    const html = await renderReport(contentOf(2))
+    const cells = (name: string) =>
+      html.match(new RegExp(`<th scope="row">${name}</th><td(.*?)>[^<]+</td><td(.*?)>`))!.slice(1)
+    expect(cells('shop 1')).toEqual([' class="best"', ''])
+    expect(cells('shop 2')).toEqual(['', ' class="best"'])
+  })
+
+  it('draws the mean of the scaled errors by step, of the forecasts that all have', async () => {
+    const forecasts = forecastsWith(0.5)
+    const fourfold = { ...forecasts, values: forecasts.values.map((value) => 4 * value) }
+    const other = evaluate(
+      fourfold,
+      target.map((value) => 4 * value),
+      { periods: [7, 14], scale: 4 },
+    )
+    const svg = await stepChart([evaluation, other])
+    expect(svg).toContain('Mean scaled error by step ahead')
+    expect(svg).toContain('seasonal naive (7)')
+    expect(svg).not.toContain('seasonal naive (14)')
+    const same = await stepChart([evaluation, evaluation])
+    for (const colour of ['accent', 'second', 'third']) {
+      const [own, expected] = [svg, same].map((each) => pathsOf(each, colour).flat(2))
+      expect(own).toHaveLength(expected.length)
+      for (const [i, value] of own.entries()) expect(value).toBeCloseTo(expected[i], 6)
+    }
+    expect(pathsOf(await stepChart([evaluation, worse]), 'accent')).not.toEqual(pathsOf(same, 'accent'))
+  })
+})
+
+describe('the picture of one of several targets', () => {
+  it('goes on with that target after the end', async () => {
+    const constant = {
+      forward: (x: Tensor) => new Tensor([x.shape[0], 12], new Float32Array(x.shape[0] * 12)),
+    }
+    const forecaster = new Forecaster(constant, {
+      columns: { targets: ['low', 'high'], covariates: [], known: [], statics: [], indicators: [] },
+      mode: 'direct',
+      head: 'quantiles',
+      difference: 'last',
+      scaling: 'none',
+      series: [
+        {
+          key: 's',
+          scales: [
+            { mean: 0, deviation: 1 },
+            { mean: 0, deviation: 1 },
+          ],
+          naiveErrors: [1, 1],
+        },
+      ],
+      statics: [],
+      input: 3,
+      horizon: 3,
+      quantiles: [0.4, 0.6],
+      paths: 1,
+      periods: [],
+      test: 0.1,
+    })
+    const low = Array.from({ length: 30 }, (_, t) => t % 5)
+    const series = makeSeries({ name: 's', targets: { low, high: low.map((value) => 100 + value) } })
+    const [, high] = forecaster.evaluate(series, { from: 24 })
+    const svg = await pictureOf(series, forecaster, high)
+    expect(svg).toContain('high, 3 rows ahead')
+    // The network says that nothing changes: what follows is the last value of that target, three times.
+    const last = pathsOf(svg, 'accent')
+      .filter((points) => points.length === 3)
+      .at(-1)!
+    expect([last.length, new Set(last.map(([, y]) => y)).size]).toEqual([3, 1])
+    expect([...svg.matchAll(/>(\d+(?:\.\d+)?)<\/text>/g)].map(([, text]) => Number(text))).toContain(102)
   })
 })

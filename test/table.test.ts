@@ -117,6 +117,10 @@ describe('dates', () => {
       ['Monday', 'Tuesday', 'Wednesday'],
       ['+1', '+2'],
     ],
+    [
+      ['1', '2', '3'],
+      ['4', '5'],
+    ],
   ])('go on after %j with %j', (labels, next) => {
     expect(labelsAfter(labels, 2)).toEqual(next)
   })

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DataError, NonFiniteLossError, type SearchSpace, type TuneOptions, tune } from 'lstm-native'
 import { afterAll, describe, expect, it } from 'vitest'
-import { run } from '../lib/cli/program.ts'
 import { Random } from '../lib/random.ts'
 import { drawConfigurations } from '../lib/training/tuning/space.ts'
 import { rungsOf } from '../lib/training/tuning/tune.ts'
@@ -184,70 +183,34 @@ describe('a journal', () => {
     writeFileSync(journal, 'a,b\n1,2\n')
     await expect(search({ journal }).result).rejects.toThrow(/expected the journal of a search, got "a,b"/)
   })
-})
 
-describe('lstm tune', () => {
-  async function lstm(...argv: string[]) {
-    let out = ''
-    let error = ''
-    const code = await run(argv, {
-      out: (text: string) => void (out += text),
-      error: (text: string) => void (error += text),
-      isInteractive: false,
-    })
-    return { code, out, error }
-  }
-  const command = () => [
-    ...['tune', 'examples/data/airline-passengers.csv', '-t', 'Passengers', '-n', '3', '--input', '12'],
-    ...['--hidden', '4,8', '--layers', '1', '--learning-rate', '0.001..0.05', '--dropout', '0'],
-    ...[
-      '--trials',
-      '3',
-      '--min-epochs',
-      '1',
-      '--epochs',
-      '3',
-      '-o',
-      join(folder, 'air.safetensors'),
-      '--json',
-    ],
-  ]
-
-  it('writes the best forecaster, a report and a journal, and goes on from it', async () => {
-    const first = await lstm(...command())
-    expect(first.error).toMatch(/trial 0 {2}hidden [48] {2}layers 1/)
-    const document = JSON.parse(first.out)
-    expect([first.code, document.trials.length, document.rungs.length, document.resumed]).toEqual([
-      0, 3, 2, 0,
-    ])
-    const html = readFileSync(join(folder, 'air.tune.html'), 'utf8')
-    expect(html).toContain('Every trial, the best first')
-    expect(html).not.toMatch(/\bNaN\b|undefined/)
-    const again = JSON.parse((await lstm(...command())).out)
-    expect(again.resumed).toBe(4)
-    expect(again.best).toEqual(document.best)
-    expect(again.evaluation).toEqual(document.evaluation)
-    const { code, out } = await lstm(
-      'predict',
-      join(folder, 'air.safetensors'),
-      'examples/data/airline-passengers.csv',
+  it('is refused by a search of another subject, which is told what differs', async () => {
+    const journal = join(folder, 'subject.jsonl')
+    await search({ journal, subject: { horizon: 3, head: 'mean' } }).result
+    await expect(search({ journal, subject: { horizon: 3, head: 'gaussian' } }).result).rejects.toThrow(
+      'with head "gaussian", got that of another, with head "mean"; name another journal',
     )
-    expect([code, out.trim().split('\n').length]).toEqual([0, 4])
-    const refused = await lstm(...command(), '--seed', '2')
-    expect([refused.code, refused.out]).toEqual([2, ''])
-    expect(refused.error).toMatch(/air.tune.jsonl, line 1: expected the journal of this search/)
+    await expect(search({ journal }).result).rejects.toThrow(
+      'with horizon by default, head by default, got that of another, with horizon 3, head "mean"',
+    )
+    expect((await search({ journal, subject: { horizon: 3, head: 'mean' } }).result).resumed).toBe(13)
   })
 
-  it('refuses ranges that are none', async () => {
-    for (const [flag, value] of [
-      ['--hidden', '8..4'],
-      ['--hidden', '1..2..3'],
-      ['--dropout', '1'],
-      ['--learning-rate', '0..1'],
-    ]) {
-      const { code, error } = await lstm(...command(), flag, value)
-      expect([code, error.split('\n').length]).toEqual([2, 2])
-      expect(error).toMatch(/Expected/)
+  it('of another search that has no trial yet is begun anew; another file is left as it is', async () => {
+    const journal = join(folder, 'begun.jsonl')
+    const stopped = search({ journal, seed: 7, signal: AbortSignal.abort() })
+    await expect(stopped.result).rejects.toThrow(/abort/)
+    expect(readFileSync(journal, 'utf8')).toMatch(/^\{"kind":"tune 1".*"seed":7\}\n$/)
+    await search({ journal }).result
+    const again = search({ journal })
+    expect([(await again.result).resumed, again.asked]).toEqual([13, []])
+    for (const text of ['a line without an end', '{"kind":"tune 1",\n']) {
+      writeFileSync(journal, text)
+      await expect(search({ journal }).result).rejects.toThrow(/expected the journal of a search/)
+      expect(readFileSync(journal, 'utf8')).toBe(text)
     }
+    // What a search has begun to write when its process died is no other file.
+    writeFileSync(journal, '{"kind":"tu')
+    expect((await search({ journal }).result).resumed).toBe(0)
   })
 })

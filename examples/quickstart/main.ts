@@ -41,11 +41,11 @@ const result = await trainForecaster(series, {
     )
   },
 })
-const { forecaster, seconds, bestEpoch, split } = result
+const { forecaster, seconds, bestEpoch, splits } = result
 const [evaluation] = result.evaluations
 console.log(`\ntrained in ${seconds.toFixed(1)} s; kept epoch ${bestEpoch}`)
 console.log(
-  `\nmean absolute error, ${evaluation.forecasts.origins.length} forecasts of 12 months from ${series.labels[split.test]} on:`,
+  `\nmean absolute error, ${evaluation.forecasts.origins.length} forecasts of 12 months from ${series.labels[splits[0].test]} on:`,
 )
 for (const { name, mae } of evaluation.scores)
   console.log(`  ${name.padEnd(22)} ${mae.toFixed(2).padStart(6)}`)

@@ -1,9 +1,12 @@
-/** `lstm evaluate`: the scores of a saved forecaster on the end of a series. */
+/** `lstm evaluate`: the scores of a saved forecaster on the end of its series. */
 import { resolve } from 'node:path'
 import { Forecaster } from '../forecast/forecaster.ts'
 import { reportOfEvaluation } from '../forecast/run-report.ts'
 import { readTable } from '../forecast/table.ts'
-import { requireWritable, scoreJson, scoreText, seriesText, writeText } from './summary.ts'
+import { heldOutFrom } from '../forecast/windows.ts'
+import { seriesText } from '../forecast/wording.ts'
+import { requireWritable, writeText } from './outputs.ts'
+import { scoresJson, scoresText } from './summary.ts'
 import { count, type Terminal } from './terminal.ts'
 
 export async function evaluate(
@@ -14,19 +17,33 @@ export async function evaluate(
 ): Promise<void> {
   const forecaster = await Forecaster.load(model)
   const { settings } = forecaster
-  const series = forecaster.seriesOf(await readTable(csv))
+  const { horizon } = settings
+  const all = forecaster.seriesOf(await readTable(csv))
   if (report) await requireWritable(report)
-  const rows = Math.max(Math.round(series.rows * (test ?? settings.test)), settings.horizon)
-  const [evaluation] = forecaster.evaluate(series, { from: Math.max(0, series.rows - rows) })
-  if (report) await writeText(report, await reportOfEvaluation(series, forecaster, evaluation))
+  const parts = all.map((series) => ({
+    series,
+    // A share of 1 is every row.
+    from: test === 1 ? 0 : heldOutFrom(series.rows, { test: test ?? settings.test, horizon }),
+  }))
+  const scored = parts.filter(({ series, from }) => forecaster.origins(series, { from }).length > 0)
+  // Where no series has a row to be forecast from, the first says why.
+  const chosen = scored.length > 0 ? scored : parts.slice(0, 1)
+  const evaluations = chosen.flatMap(({ series, from }) => forecaster.evaluate(series, { from }))
+  if (report) await writeText(report, await reportOfEvaluation(all, forecaster, evaluations))
   if (json) {
-    const document = { model, file: csv, ...scoreJson(evaluation), report: report && resolve(report) }
-    terminal.out(`${JSON.stringify(document, undefined, 2)}\n`)
+    const paths = { model, file: csv, report: report && resolve(report) }
+    terminal.out(`${JSON.stringify({ ...paths, evaluations: scoresJson(evaluations) }, undefined, 2)}\n`)
     return
   }
-  const { origins, horizon } = evaluation.forecasts
+  const [{ forecasts }] = evaluations
+  const first = all.length === 1 ? `, the first from ${all[0].labels[forecasts.origins[0]]}` : ''
+  const left = all.length - chosen.length
+  const short = left > 0 ? `${count(left)} of ${count(all.length)} series have no rows to be scored on\n` : ''
+  const total = evaluations
+    .filter(({ target }) => target === settings.columns.targets[0])
+    .reduce((sum, { forecasts: { origins } }) => sum + origins.length, 0)
   terminal.out(
-    `${seriesText(series)}\n${count(origins.length)} forecasts of ${horizon} rows, the first from ` +
-      `${series.labels[origins[0]]}:\n${scoreText(evaluation)}${report ? `\nreport  ${resolve(report)}\n` : ''}`,
+    `${seriesText(all)}\n${short}${count(total)} forecasts of ${horizon} rows${first}:\n${scoresText(evaluations)}` +
+      `${report ? `\nreport  ${resolve(report)}\n` : ''}`,
   )
 }

@@ -1,75 +1,69 @@
-/** What train, evaluate and the quickstart say about a run: scores as text or JSON, and the report's content. */
-import { access, constants, stat, writeFile } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
-import { comparison, type Evaluation } from '../forecast/evaluation.ts'
-import { InputError } from '../forecast/input-error.ts'
-import { missingValues, type Series } from '../forecast/series.ts'
+/** What train, tune and evaluate say about the scores of a run, as text or JSON. */
+import { comparison, type Evaluation, labelsOf, summaryOf } from '../forecast/evaluation.ts'
 import { count, textTable } from './terminal.ts'
 
-/** Scores in columns, and the verdict in a line. */
-export function scoreText(evaluation: Evaluation): string {
+/** Rows of a table on the terminal, at most; the rest is counted. */
+const mostRows = 20
+
+/** All scores of one evaluation in columns, or a row for each of several; and the verdict in a line. */
+export function scoresText(evaluations: readonly Evaluation[]): string {
+  return evaluations.length === 1 ? textOfOne(evaluations[0]) : textOfSeveral(evaluations)
+}
+
+function textOfOne(evaluation: Evaluation): string {
   const rows = evaluation.scores.map(({ name, mae, rmse, smape, mase, coverage }) => [
     name,
     mae.toFixed(3),
     rmse.toFixed(3),
     `${smape.toFixed(1)} %`,
     mase.toFixed(3),
-    coverage === undefined ? '' : `${(coverage * 100).toFixed(1)} %`,
+    share(coverage),
   ])
-  return textTable([['', 'MAE', 'RMSE', 'sMAPE', 'MASE', 'coverage'], ...rows]) + verdict(evaluation)
+  const { share: difference, relation, best } = comparison(evaluation)
+  const verdict =
+    difference === undefined
+      ? `No forecast can be better than ${best.name}, which is exact here.`
+      : `The LSTM’s MAE is ${difference} ${relation} that of ${best.name}.`
+  return `${textTable([['', 'MAE', 'RMSE', 'sMAPE', 'MASE', 'coverage'], ...rows])}${verdict}\n`
 }
 
-function verdict(evaluation: Evaluation): string {
-  const { share, relation, best } = comparison(evaluation)
-  return share === undefined
-    ? `No forecast can be better than ${best.name}, which is exact here.\n`
-    : `The LSTM’s MAE is ${share} ${relation} that of ${best.name}.\n`
+function textOfSeveral(evaluations: readonly Evaluation[]): string {
+  const { header, cells } = labelsOf(evaluations)
+  const rows = evaluations.slice(0, mostRows).map((evaluation) => {
+    const [{ mae, mase, coverage }] = evaluation.scores
+    const { best } = comparison(evaluation)
+    return [
+      ...cells(evaluation),
+      best.name,
+      mae.toFixed(3),
+      best.mae.toFixed(3),
+      mase.toFixed(3),
+      share(coverage),
+    ]
+  })
+  const names = [...header, 'best naive', 'MAE', 'naive MAE', 'MASE', 'coverage']
+  const left = evaluations.length - rows.length
+  const rest = left > 0 ? `and ${count(left)} more, which the report and --json have\n` : ''
+  const { better, mase, bestMase } = summaryOf(evaluations)
+  return (
+    `${textTable([names, ...rows], { flushLeft: header.length + 1 })}${rest}` +
+    `The LSTM’s MAE is below that of the best naive forecast in ${better} of ${evaluations.length}; ` +
+    `their mean MASE is ${mase.toFixed(3)}, that of the best naive ones ${bestMase.toFixed(3)}.\n`
+  )
 }
 
-/** The same for --json. */
-export function scoreJson({ scores, improvement, forecasts: { origins, horizon } }: Evaluation) {
-  return { horizon, origins: origins.length, improvement, scores }
+function share(coverage: number | undefined): string {
+  return coverage === undefined ? '' : `${(coverage * 100).toFixed(1)} %`
 }
 
-/** `monthly-sunspots.csv: 2,820 rows from 1749-01 to 1983-12` */
-export function seriesText({ name, rows, labels, dateColumn }: Series): string {
-  return `${name}: ${count(rows)} rows${dateColumn ? ` from ${labels[0]} to ${labels.at(-1)}` : ''}`
-}
-
-/** `12 in Sunspots, 3 in Wind`, or `none`. */
-export function missingText(series: Series): string {
-  const parts = missingValues(series).map(({ column, count: n }) => `${count(n)} in ${column}`)
-  return parts.join(', ') || 'none'
-}
-
-/** Refuses a path whose folder cannot take a file, before hours of work are done for it. */
-export async function requireWritable(path: string): Promise<void> {
-  const folder = dirname(path)
-  try {
-    await access(folder, constants.W_OK)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new InputError(
-      `${path}: ${code === 'ENOENT' ? `no such folder: ${folder}` : `cannot write to ${folder}`}`,
-    )
-  }
-  const existing = await stat(path).catch(() => undefined)
-  if (existing?.isDirectory()) throw new InputError(`${path}: expected a file to write, got a folder`)
-}
-
-/** No file may be written over the data, or over another. @param paths by the name of their option */
-export function requireDistinct(paths: Readonly<Record<string, string>>): void {
-  const names = Object.keys(paths)
-  for (const [i, name] of names.entries()) {
-    const other = names.slice(0, i).find((each) => resolve(paths[each]) === resolve(paths[name]))
-    if (other)
-      throw new InputError(
-        `${paths[name]}: the ${name} would overwrite the ${other}; choose another --${name}`,
-      )
-  }
-}
-
-export async function writeText(path: string, text: string): Promise<void> {
-  await requireWritable(path)
-  await writeFile(path, text)
+/** The same for --json: one object a series and target. */
+export function scoresJson(evaluations: readonly Evaluation[]) {
+  return evaluations.map(({ series, target, scores, improvement, forecasts: { origins, horizon } }) => ({
+    series,
+    target,
+    horizon,
+    origins: origins.length,
+    improvement,
+    scores,
+  }))
 }

@@ -1,8 +1,6 @@
 /** `lstm tune`: searches the options of `lstm train`, and writes the best forecaster, a report and a journal to go on from. */
 import { basename, extname, resolve } from 'node:path'
 import { InputError } from '../forecast/input-error.ts'
-import { seriesOf } from '../forecast/series.ts'
-import { readTable } from '../forecast/table.ts'
 import {
   defaultSpace,
   type ForecasterSpace,
@@ -10,70 +8,43 @@ import {
   tuneForecaster,
 } from '../forecast/tune.ts'
 import { reportOfTuning } from '../forecast/tune-report.ts'
-import {
-  missingText,
-  requireDistinct,
-  requireWritable,
-  scoreJson,
-  scoreText,
-  seriesText,
-  writeText,
-} from './summary.ts'
+import { missingText, seriesText } from '../forecast/wording.ts'
+import { interruptible } from './interruption.ts'
+import { requireDistinct, requireWritable, writeText } from './outputs.ts'
+import { readSeries, type SeriesFlags, sortFlags } from './series.ts'
+import { scoresJson, scoresText } from './summary.ts'
 import { count, duration, type Terminal, textTable } from './terminal.ts'
 
-export interface TuneFlags
-  extends Omit<TuneForecasterOptions, 'periods' | 'signal' | 'onTrial' | 'space' | 'onEpoch' | 'onBatch'>,
-    Partial<ForecasterSpace> {
-  target: string
-  covariates?: string[]
-  date?: string
-  missingIndicator?: boolean
-  period?: number[]
-  output?: string
-  report?: string
-  json?: boolean
-}
+export type TuneFlags = SeriesFlags &
+  Partial<ForecasterSpace> &
+  Omit<TuneForecasterOptions, 'periods' | 'signal' | 'onTrial' | 'space' | 'onEpoch' | 'onBatch'>
 
 export async function tune(csv: string, flags: TuneFlags, terminal: Terminal): Promise<void> {
-  const {
-    target,
-    covariates,
-    date,
-    missingIndicator,
-    period,
-    json,
-    output: asked,
-    report: askedReport,
-    ...rest
-  } = flags
-  const { hidden, layers, learningRate, dropout, journal: askedJournal, ...options } = rest
-  const output = asked ?? `${basename(csv, extname(csv))}.safetensors`
+  const { columns, files, json, options: searched } = sortFlags(flags)
+  const { hidden, layers, learningRate, dropout, ...options } = searched
+  const { output = `${basename(csv, extname(csv))}.safetensors` } = files
   const stem = output.slice(0, output.length - extname(output).length)
-  const report = askedReport ?? `${stem}.tune.html`
-  const journal = askedJournal ?? `${stem}.tune.jsonl`
-  const series = seriesOf(await readTable(csv), { target, covariates, date, missingIndicator })
-  const paths = { csv, output, report, journal }
-  requireDistinct(paths)
+  const { report = `${stem}.tune.html` } = files
+  const { journal = `${stem}.tune.jsonl` } = options
+  const all = await readSeries(csv, columns, flags)
+  requireDistinct({ csv, output, report, journal })
   for (const path of [output, report, journal]) await requireWritable(path)
 
   const given = { hidden, layers, learningRate, dropout }
   const space = Object.fromEntries(Object.entries(given).filter(([, range]) => range !== undefined))
-  const interruption = new AbortController()
-  const onInterrupt = () => {
-    interruption.abort(new InputError(`interrupted; the same command goes on from ${journal}`))
-    terminal.error('\nstopping after the step in progress\n')
-  }
-  process.once('SIGINT', onInterrupt)
-  terminal.error(`${seriesText(series)}; missing values: ${missingText(series)}\n`)
   const began = performance.now()
-  let tuned: Awaited<ReturnType<typeof tuneForecaster>>
-  try {
-    tuned = await tuneForecaster(series, {
+  let hasBegun = false
+  const search = (signal: AbortSignal) =>
+    tuneForecaster(all, {
       ...options,
       space: { ...defaultSpace, ...space },
-      periods: period,
       journal,
-      signal: interruption.signal,
+      signal,
+      onStart() {
+        // Of the first trial: whatever can be refused has been.
+        if (!hasBegun) terminal.error(`${seriesText(all)}; missing values: ${missingText(all)}\n`)
+        hasBegun = true
+      },
       onTrial({ trial, configuration, results }) {
         const { loss, seconds, resource, error } = results.at(-1)!
         const values = Object.entries(configuration).map(([name, value]) => `${name} ${short(value)}`)
@@ -83,12 +54,14 @@ export async function tune(csv: string, flags: TuneFlags, terminal: Terminal): P
         )
       },
     })
-  } finally {
-    process.removeListener('SIGINT', onInterrupt)
-  }
+  const tuned = await interruptible(search, {
+    reason: new InputError(`interrupted; the same command goes on from ${journal}`),
+    onInterrupt: () => terminal.error('\nstopping after the step in progress\n'),
+  })
   const { best, trials, rungs, resumed, result } = tuned
+  const { evaluations } = result
   await result.forecaster.save(output)
-  await writeText(report, await reportOfTuning(series, tuned))
+  await writeText(report, await reportOfTuning(all, tuned))
   const seconds = (performance.now() - began) / 1000
   if (json) {
     const document = {
@@ -100,7 +73,7 @@ export async function tune(csv: string, flags: TuneFlags, terminal: Terminal): P
       trials,
       resumed,
       seconds,
-      evaluation: scoreJson(result.evaluations[0]),
+      evaluations: scoresJson(evaluations),
     }
     terminal.out(`${JSON.stringify(document, undefined, 2)}\n`)
     return
@@ -113,7 +86,7 @@ export async function tune(csv: string, flags: TuneFlags, terminal: Terminal): P
   const head = ['trial', ...Object.keys(best.configuration), 'epochs', 'validation loss']
   terminal.out(
     `${count(trials.length)} configurations in ${rungs.length} rungs, ${count(resumed)} results from the journal, ${duration(seconds)}\n\n` +
-      `${textTable([head, ...rows])}\nThe best one on the rows that the search has not seen:\n${scoreText(result.evaluations[0])}\n` +
+      `${textTable([head, ...rows])}\nThe best one on the rows that the search has not seen:\n${scoresText(evaluations)}\n` +
       `model    ${resolve(output)}\nreport   ${resolve(report)}\njournal  ${resolve(journal)}\n`,
   )
 }

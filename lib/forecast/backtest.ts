@@ -85,6 +85,7 @@ function until(series: Series, end: number): Series {
     ...series,
     rows: end,
     labels: series.labels.slice(0, end),
+    labelsAhead: [...series.labels, ...(series.labelsAhead ?? [])].slice(end),
     values: series.values.map((column, i) => (i < past ? column.subarray(0, end) : column)),
   }
 }

@@ -1,12 +1,13 @@
 /** The pictures of a forecaster's report. Loaded only by whoever draws. */
 import type { Mark, Scale } from 'vega'
-import { lineChart } from '../report/charts.ts'
+import { type ChartSize, lineChart, sizes } from '../report/charts.ts'
 import { areaOf, draw, legend, legendScale, lineOf, titleOf, xAxis, yAxis } from '../report/drawing.ts'
-import { looksLikeDate } from './dates.ts'
+import { instant, looksLikeDate } from './dates.ts'
 import { band, type Evaluation, pointForecast } from './evaluation.ts'
+import type { Score } from './metrics.ts'
 
 /** Rows drawn at most: more would be a blot. */
-const longestView = 600
+const longestView = { full: 600, half: 300 }
 
 /**
  * The truth, and over it forecasts that follow one another without overlap, each with its band, up to the end of the
@@ -14,13 +15,14 @@ const longestView = 600
  */
 export async function forecastChart(
   { forecasts, truth }: Pick<Evaluation, 'forecasts' | 'truth'>,
-  { labels, title, future }: { labels: readonly string[]; title: string; future?: Future },
+  options: { labels: readonly string[]; title: string; future?: Future; size?: ChartSize },
 ): Promise<string> {
+  const { labels, title, future, size = 'full' } = options
   const { horizon, origins } = forecasts
   const isDated = labels.every(looksLikeDate) && (future?.labels.every(looksLikeDate) ?? true)
-  const at = (label: string, row: number) => (isDated ? Date.parse(label.replace(' ', 'T')) : row + 1)
+  const at = (label: string, row: number) => (isDated ? instant(label) : row + 1)
   const end = origins.at(-1)! + horizon
-  const begin = Math.max(origins[0], end - longestView)
+  const begin = Math.max(origins[0], end - longestView[size])
 
   const known = new Map<number, number>()
   for (const [n, origin] of origins.entries()) {
@@ -61,8 +63,7 @@ export async function forecastChart(
   }
   const time: Scale = isDated ? { name: 'x', type: 'utc' } : { name: 'x', type: 'linear', zero: false }
   return draw({
-    width: 860,
-    height: 300,
+    ...sizes[size],
     data: [
       { name: 'truth', values: truths },
       { name: 'forecasts', values: steps },
@@ -88,7 +89,7 @@ export async function forecastChart(
       legendScale('colour', names, ['var(--ink)', 'var(--accent)', 'var(--accent)']),
       { name: 'strength', type: 'ordinal', domain: names, range: [1, 1, 0.3] },
     ],
-    axes: [{ ...xAxis, tickCount: 8 }, yAxis],
+    axes: [{ ...xAxis, tickCount: size === 'full' ? 8 : 5 }, yAxis],
     legends: [{ ...legend, stroke: 'colour', opacity: 'strength' }],
     title: titleOf(title),
     marks: [parts, lineOf('truth', { colour: 'var(--ink)', width: 1.1 })],
@@ -136,19 +137,32 @@ export async function learningChart(
   })
 }
 
-/** The mean absolute error at each step of the horizon, for the model and the baselines. */
-export async function stepChart({ scores }: Pick<Evaluation, 'scores'>): Promise<string> {
-  const lines = scores.map(({ name, maeByStep }) => ({
-    name,
-    points: maeByStep.map((y, step) => ({ x: step + 1, y })),
-  }))
+/**
+ * The mean absolute error at each step of the horizon, for the model and the baselines; of several evaluations the mean of the
+ * scaled ones, for the model and the baselines that all of them have.
+ */
+export async function stepChart(evaluations: readonly Pick<Evaluation, 'scores'>[]): Promise<string> {
+  const isOne = evaluations.length === 1
+  const [{ scores: first }] = evaluations
+  const lines = first.flatMap(({ name }) => {
+    const all = evaluations.flatMap(({ scores }) => scores.filter((each) => each.name === name))
+    if (all.length < evaluations.length) return []
+    const steps = all.map((score) => (isOne ? score.maeByStep : scaledByStep(score)))
+    const mean = (step: number) => steps.reduce((sum, each) => sum + each[step], 0) / steps.length
+    return [{ name, points: steps[0].map((_, step) => ({ x: step + 1, y: mean(step) })) }]
+  })
   return lineChart({
-    title: 'Mean absolute error by step ahead',
+    title: isOne ? 'Mean absolute error by step ahead' : 'Mean scaled error by step ahead',
     lines,
     x: { format: 'd' },
     y: { zero: true },
     size: 'half',
   })
+}
+
+/** The error of each step in the unit of MASE. */
+function scaledByStep({ mae, mase, maeByStep }: Score): number[] {
+  return maeByStep.map((error) => (mae > 0 ? (error * mase) / mae : 0))
 }
 
 interface Step {

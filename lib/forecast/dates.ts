@@ -9,11 +9,13 @@ export function looksLikeDate(cell: string): boolean {
 
 /**
  * The labels of the `count` rows after the last: one more month or the same time further if the labels are dates at
- * even steps, otherwise `+1`, `+2`, …
+ * even steps, the next numbers if they number the rows from 1, otherwise `+1`, `+2`, …
  */
 export function labelsAfter(labels: readonly string[], count: number): string[] {
   const next = successor(labels.slice(-4))
-  return Array.from({ length: count }, (_, i) => next?.(i + 1) ?? `+${i + 1}`)
+  const isNumbered = labels.at(-1) === String(labels.length)
+  const other = (k: number) => (isNumbered ? String(labels.length + k) : `+${k}`)
+  return Array.from({ length: count }, (_, i) => next?.(i + 1) ?? other(i + 1))
 }
 
 /** What a step of a series is called: month, day, hour, …, or row where the labels do not tell. */
@@ -57,7 +59,7 @@ function monthLabel(month: number): string {
 }
 
 /** Milliseconds since 1970; a date without a zone is read as UTC, so that no day is shorter than another. */
-function instant(label: string): number {
+export function instant(label: string): number {
   const hasZone = /(Z|[+-]\d{2}:?\d{2})$/.test(label.slice(10))
   const text = label.replace(' ', 'T')
   return Date.parse(label.length > 10 && !hasZone ? `${text}Z` : text)

@@ -110,3 +110,36 @@ export function comparison({ scores, improvement }: Pick<Evaluation, 'scores' | 
   const share = `${Math.abs(improvement * 100).toFixed(1)} %`
   return { share, relation: improvement >= 0 ? 'below' : 'above', best }
 }
+
+/** Several evaluations in figures that can be averaged, whatever the units of their targets. */
+export interface Summary {
+  /** In how many of them the model's MAE lies below that of the best baseline. */
+  better: number
+  /** Means over them: the model's MASE, and the MASE of each one's best baseline. */
+  mase: number
+  bestMase: number
+  /** The mean coverage, of forecasts with a band. */
+  coverage?: number
+}
+
+export function summaryOf(evaluations: readonly Pick<Evaluation, 'scores' | 'improvement'>[]): Summary {
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+  const coverages = evaluations.flatMap(({ scores: [{ coverage }] }) => coverage ?? [])
+  return {
+    better: evaluations.filter(({ improvement = 0 }) => improvement > 0).length,
+    mase: mean(evaluations.map(({ scores: [model] }) => model.mase)),
+    bestMase: mean(evaluations.map((each) => comparison(each).best.mase)),
+    ...(coverages.length > 0 && { coverage: mean(coverages) }),
+  }
+}
+
+/** What tells evaluations apart in a table: their series, their targets, or both. */
+export function labelsOf(evaluations: readonly Pick<Evaluation, 'series' | 'target'>[]): {
+  header: string[]
+  cells: (evaluation: Pick<Evaluation, 'series' | 'target'>) => string[]
+} {
+  const differs = (name: 'series' | 'target') =>
+    evaluations.some((each) => each[name] !== evaluations[0][name])
+  const header = (['series', 'target'] as const).filter(differs)
+  return { header, cells: (evaluation) => header.map((name) => evaluation[name]) }
+}

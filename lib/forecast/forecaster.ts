@@ -17,9 +17,8 @@ import { distributionAt, headSize, isDistribution } from './heads.ts'
 import { InputError } from './input-error.ts'
 import { quantileOfSorted } from './metrics.ts'
 import { type SamplePaths, samplePaths } from './paths.ts'
-import type { Series } from './series.ts'
-import { seriesOf } from './series.ts'
-import { type ForecasterSettings, keyOf, parseSettings, prepared, settingsKey } from './settings.ts'
+import { keyOf, type Series, seriesByGroup } from './series.ts'
+import { type ForecasterSettings, parseSettings, prepared, seriesSettings, settingsKey } from './settings.ts'
 import type { Table } from './table.ts'
 import { baseAt, checkedOrigins, firstOrigin, inputsAt, type Mode, refuseEmpty } from './windows.ts'
 
@@ -44,10 +43,15 @@ export class Forecaster {
     this.settings = settings
   }
 
-  /** The columns of a table that this forecaster needs. @throws {InputError} as the function of this name */
-  seriesOf(table: Table): Series {
+  /**
+   * The series of a table, with the columns that this forecaster needs: one, or where it was trained on a table with a group
+   * column, one for each cell of that.
+   *
+   * @throws {InputError} as `seriesByGroup`
+   */
+  seriesOf(table: Table): Series[] {
     const { columns } = this.settings
-    return seriesOf(table, { ...columns, target: columns.targets })
+    return seriesByGroup(table, { ...columns, target: columns.targets })
   }
 
   /**
@@ -78,34 +82,53 @@ export class Forecaster {
     return this.#paths(this.#features(series, origins), origins, options)
   }
 
-  /** Forecasts from every origin in rows [from, to) that can be checked, and their scores beside the naive ones, by target. */
+  /**
+   * The rows of [from, to) from which a forecast can be checked: enough rows stand before them, and all targets of the horizon
+   * are given.
+   */
+  origins(series: Series, { from, to = series.rows }: { from: number; to?: number }): number[] {
+    const features = prepared(this.settings, series, { rows: this.#rowsBefore(from) })
+    return checkedOrigins(features, { from, to }, this.settings)
+  }
+
+  /** Forecasts from all `origins` of rows [from, to), and their scores beside the naive ones, by target. */
   evaluate(
     series: Series,
     { from, to = series.rows, ...options }: { from: number; to?: number } & PathOptions,
   ): Evaluation[] {
-    const { periods, series: trained, columns } = this.settings
-    const features = prepared(this.settings, series, { rows: from })
-    const part = { name: 'test', from, to }
-    const origins = checkedOrigins(features, part, this.settings)
-    if (origins.length === 0) refuseEmpty(part, this.settings)
+    const { periods, columns } = this.settings
+    const origins = this.origins(series, { from, to })
+    if (origins.length === 0) refuseEmpty({ name: 'test', from, to }, this.settings)
     const forecasts = this.forecast(series, origins, options)
-    const own = trained.find(({ key }) => key === keyOf(series)) ?? trained[0]
+    const rows = this.#rowsBefore(from)
+    const { targets } = prepared(this.settings, series, { rows })
+    const { naiveErrors } = seriesSettings(this.settings, series, { rows })
     return columns.targets.map((target, k) =>
-      evaluate(forecastsOf(forecasts, target), features.targets[k], {
-        series: series.name,
+      evaluate(forecastsOf(forecasts, target), targets[k], {
+        series: keyOf(series),
         periods,
-        scale: own.naiveErrors[k],
+        scale: naiveErrors[k],
       }),
     )
   }
 
-  /** The forecast of the `horizon` rows after the last. @throws {InputError} as `forecast` */
+  /**
+   * The forecast of the `horizon` rows after the last; point and band are [horizon, K], those of one target come by way of
+   * `forecastsOf`.
+   *
+   * @throws {InputError} as `forecast`
+   */
   next(
     series: Series,
     options: PathOptions = {},
   ): { forecasts: Forecasts; point: Float64Array; band: ReturnType<typeof band> } {
     const forecasts = this.forecast(series, [series.rows], options)
     return { forecasts, point: pointForecast(forecasts), band: band(forecasts) }
+  }
+
+  /** The rows before the first forecast of a part, which the scales of a series not trained on are fitted on. */
+  #rowsBefore(from: number): number {
+    return Math.max(from, firstOrigin(this.settings))
   }
 
   #features(series: Series, origins: readonly number[]): Features {

@@ -27,6 +27,25 @@ export function isDistribution(head: HeadName): boolean {
   return distributions[head] !== undefined
 }
 
+const titles: Record<HeadName, string> = {
+  quantiles: 'quantiles',
+  mean: 'mean',
+  gaussian: 'Gaussian',
+  studentT: 'Student’s t',
+  negativeBinomial: 'negative binomial',
+}
+
+/** A head in words. */
+export function headTitle(head: HeadName): string {
+  return titles[head]
+}
+
+/** What a head is trained by, in words. */
+export function lossName(head: HeadName): string {
+  if (isDistribution(head)) return `likelihood, ${titles[head]}`
+  return head === 'quantiles' ? 'quantile loss' : 'squared error'
+}
+
 /** Numbers for each value forecast. */
 export function headSize(head: HeadName, quantiles: readonly number[]): number {
   return distributions[head]?.size ?? (head === 'mean' ? 1 : quantiles.length)
@@ -41,7 +60,7 @@ export function headLoss(head: HeadName, quantiles: readonly number[]): Loss {
     const shape = isCount ? y.shape.slice(0, -1) : y.shape
     const [values, scale] = isCount ? columnsOf(y, shape) : [y, undefined]
     const { target, mask } = givenOf(values)
-    const shaped = reshape(prediction, size === 1 ? shape : [...shape, size])
+    const shaped = reshape(prediction, head === 'mean' ? shape : [...shape, size])
     if (scale) return negativeBinomial.loss(shaped, target, { mask, scale })
     if (family) return family.loss(shaped, target, { mask })
     return head === 'mean'

@@ -10,6 +10,8 @@ export {
   type Forecasts,
   forecastsOf,
   pointForecast,
+  type Summary,
+  summaryOf,
 } from './evaluation.ts'
 export { Forecaster, type ForecasterSettings, type PathOptions } from './forecaster.ts'
 export type { HeadName } from './heads.ts'
@@ -34,6 +36,7 @@ export {
   makeSeries,
   missingValues,
   type NamedColumns,
+  nextLabels,
   type Series,
   seriesByGroup,
   seriesOf,

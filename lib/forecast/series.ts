@@ -2,6 +2,7 @@
  * A series as a forecaster sees it: raw columns, NaN where a value is missing. Targets are forecast; covariates are known up to
  * the present only, `known` columns ahead of it as well (the calendar, a plan), statics are one number for the whole series.
  */
+import { labelsAfter } from './dates.ts'
 import { InputError } from './input-error.ts'
 import { datesOf, numbersOf, rowsOf, type Table } from './table.ts'
 
@@ -17,6 +18,8 @@ export interface Columns {
   indicators: readonly string[]
   /** The column of dates, if one was asked for by name. */
   date?: string
+  /** The column that says which series of its table a row belongs to. */
+  group?: string
 }
 
 export interface Series {
@@ -24,6 +27,8 @@ export interface Series {
   name: string
   /** Under which a model keeps the scales of one series among many; default the name. */
   key?: string
+  /** The name of the table that holds it beside others. */
+  table?: string
   columns: Columns
   /** Targets, covariates, then known columns, which may be longer than `rows`. */
   values: readonly Float64Array[]
@@ -31,6 +36,8 @@ export interface Series {
   rows: number
   /** One a row: the dates, or row numbers from 1. */
   labels: readonly string[]
+  /** Of the rows after the last, as far as known columns brought them along. */
+  labelsAhead?: readonly string[]
   dateColumn?: string
 }
 
@@ -42,6 +49,7 @@ export type NamedColumns = Record<string, ArrayLike<number>>
  *
  * @param source.known may go on beyond the targets, as far as is known
  * @param source.indicators names of columns that get a missing-value indicator; default none
+ * @param source.labels one a row; may go on as known columns do
  * @throws {InputError} if columns differ in length, a name comes twice, or a target is empty or all missing
  */
 export function makeSeries(source: {
@@ -72,7 +80,8 @@ export function makeSeries(source: {
     values,
     statics: Object.values(statics),
     rows,
-    labels: labels ?? numbered(rows),
+    labels: labels?.slice(0, rows) ?? numbered(rows),
+    labelsAhead: labels?.slice(rows),
   }
   for (const [i, column] of columnNames(columns).entries()) {
     const { length } = values[i]
@@ -90,7 +99,7 @@ export function makeSeries(source: {
  * covariates are the future.
  *
  * @param options.target the column to forecast, or several
- * @param options.statics columns that hold one number throughout
+ * @param options.statics columns that hold one number throughout; missing cells are passed over
  * @param options.missingIndicator adds an indicator for every column with missing values; `indicators` names them
  * @throws {InputError} if a column does not exist or holds something that is no number, or a target is all missing
  */
@@ -129,21 +138,48 @@ export function seriesOf(
     statics: statics.map((name) => onlyNumber(table, name)),
     rows,
     labels: dates?.labels.slice(0, rows) ?? numbered(rows),
+    labelsAhead: dates?.labels.slice(rows),
     dateColumn: dates?.column,
   })
 }
 
 /**
  * The series of a table in long form, in which the column `group` says what each row belongs to: one series for each of its
- * cells, in the order of their first rows, named `file: cell`.
+ * cells, in the order of their first rows, named `file: cell`. Without `group` the table is one series.
  *
- * @throws {InputError} as `seriesOf`
+ * With `missingIndicator` every series has an indicator for each column that has missing values in any of them.
+ *
+ * @throws {InputError} as `seriesOf`, and if a row belongs to none
  */
 export function seriesByGroup(
   table: Table,
-  { group, ...options }: Parameters<typeof seriesOf>[1] & { group: string },
+  { group, ...options }: Parameters<typeof seriesOf>[1] & { group?: string },
 ): Series[] {
-  return rowsOf(table, group).map(({ cell, part }) => ({ ...seriesOf(part, options), key: cell }))
+  if (group === undefined) return [seriesOf(table, options)]
+  const parts = rowsOf(table, group)
+  const all = parts.map(({ cell, part }) => ({ ...seriesOf(part, options), key: cell, table: table.name }))
+  const [{ columns: first }] = all
+  const gaps = [...first.targets, ...first.covariates].filter((name) =>
+    all.some(({ columns }) => columns.indicators.includes(name)),
+  )
+  const indicators = options.indicators ?? gaps
+  return all.map((series) => ({ ...series, columns: { ...series.columns, indicators, group } }))
+}
+
+/** One series or many, as many. */
+export function listOf(series: Series | readonly Series[]): readonly Series[] {
+  return Array.isArray(series) ? (series as readonly Series[]) : [series as Series]
+}
+
+/** What tells a series from others: its key, or its name. */
+export function keyOf({ key, name }: Pick<Series, 'key' | 'name'>): string {
+  return key ?? name
+}
+
+/** The labels of the `count` rows after the last: those that came along, then what follows them; see `labelsAfter`. */
+export function nextLabels({ labels, labelsAhead = [] }: Series, count: number): string[] {
+  const given = labelsAhead.slice(0, count)
+  return [...given, ...labelsAfter([...labels, ...given], count - given.length)]
 }
 
 /** Names in the order of `values`. */
@@ -182,9 +218,9 @@ function checked(series: Series): Series {
 }
 
 function onlyNumber(table: Table, column: string): number {
-  const numbers = numbersOf(table, column)
+  const numbers = numbersOf(table, column).filter((value) => !Number.isNaN(value))
   const other = numbers.findIndex((value) => value !== numbers[0])
-  if (other < 0) return numbers[0]
+  if (other < 0) return numbers[0] ?? Number.NaN
   throw new InputError(
     `${table.name}: expected one number in the static column "${column}", got ${numbers[0]} and ${numbers[other]}`,
   )

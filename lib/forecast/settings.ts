@@ -3,8 +3,9 @@ import { FileFormatError } from '../errors.ts'
 import { type FeatureScales, type Features, featuresOf } from './features.ts'
 import type { HeadName } from './heads.ts'
 import { InputError } from './input-error.ts'
+import { naiveError } from './metrics.ts'
 import { fitScales, type Scale, type Scaling } from './scaling.ts'
-import type { Columns, Series } from './series.ts'
+import { type Columns, keyOf, type Series } from './series.ts'
 import type { Difference, Mode } from './windows.ts'
 
 export interface ForecasterSettings {
@@ -45,15 +46,27 @@ export function leadsOf({ mode, horizon }: Pick<ForecasterSettings, 'mode' | 'ho
   return mode === 'direct' ? horizon : 1
 }
 
-/** The scales of a series: of the one trained on, of the one with the same key, or fitted on its first `rows` rows. */
-export function scalesFor(
-  settings: ForecasterSettings,
+/** What belongs to a series, fitted on its first `rows` rows. */
+export function fitSeries(
+  series: Series,
+  { rows, scaling }: { rows: number; scaling: Scaling },
+): SeriesSettings {
+  const targets = series.values.slice(0, series.columns.targets.length)
+  return {
+    key: keyOf(series),
+    scales: fitScales(series, { rows, scaling }),
+    naiveErrors: targets.map((values) => naiveError(values.subarray(0, rows))),
+  }
+}
+
+/** What belongs to a series: to the only one trained on, to the one of the same key, or fitted on its first `rows` rows. */
+export function seriesSettings(
+  { series: trained, scaling }: ForecasterSettings,
   series: Series,
   { rows }: { rows: number },
-): readonly Scale[] {
-  const { series: trained, scaling } = settings
+): SeriesSettings {
   const known = trained.length === 1 ? trained[0] : trained.find(({ key }) => key === keyOf(series))
-  return known?.scales ?? fitScales(series, { rows, scaling })
+  return known ?? fitSeries(series, { rows, scaling })
 }
 
 /** The features of a series, whose columns must be those of the settings. @throws {InputError} if they are not */
@@ -65,15 +78,11 @@ export function prepared(settings: ForecasterSettings, series: Series, { rows }:
       throw new InputError(`${series.name}: expected ${role} ${expected}, as in training, got ${got}`)
   }
   const scales: FeatureScales = {
-    scales: scalesFor(settings, series, { rows }),
+    scales: seriesSettings(settings, series, { rows }).scales,
     statics,
     leads: leadsOf(settings),
   }
   return featuresOf(series, scales)
-}
-
-export function keyOf({ key, name }: Series): string {
-  return key ?? name
 }
 
 /** @throws {FileFormatError} if the metadata are none of a forecaster */

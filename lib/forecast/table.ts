@@ -104,10 +104,19 @@ export function datesOf(
   return { column, labels }
 }
 
-/** The rows of a table by the cells of a column, a table each, in the order of their first rows. */
+/**
+ * The rows of a table by the cells of a column, a table each, in the order of their first rows.
+ *
+ * @throws {InputError} if there is no such column, or a cell of it is empty
+ */
 export function rowsOf(table: Table, column: string): { cell: string; part: Table }[] {
   const positions = new Map<string, number[]>()
   for (const [row, cell] of cellsOf(table, column).entries()) {
+    if (cell === '') {
+      throw new InputError(
+        `${place(table, row)}, column "${column}": expected what the row belongs to, got an empty cell`,
+      )
+    }
     const known = positions.get(cell)
     if (known) known.push(row)
     else positions.set(cell, [row])

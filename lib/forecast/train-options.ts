@@ -81,8 +81,8 @@ export type CompleteTrainOptions = ChosenOptions &
 
 /** What a run will do. */
 export interface TrainPlan {
-  /** Of the first series. */
-  split: Split
+  /** One for each series. */
+  splits: readonly Split[]
   options: CompleteTrainOptions
   trainingWindows: number
   parameters: number

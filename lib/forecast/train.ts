@@ -10,10 +10,9 @@ import { featureCount } from './features.ts'
 import { Forecaster, forecastNetwork } from './forecaster.ts'
 import { headLoss, headSize } from './heads.ts'
 import { InputError } from './input-error.ts'
-import { naiveError } from './metrics.ts'
-import { fitScales, scaleOf } from './scaling.ts'
-import type { Series } from './series.ts'
-import { type ForecasterSettings, keyOf, leadsOf, prepared } from './settings.ts'
+import { scaleOf } from './scaling.ts'
+import { keyOf, listOf, type Series } from './series.ts'
+import { type ForecasterSettings, fitSeries, leadsOf, prepared } from './settings.ts'
 import {
   type ChosenOptions,
   chooseOptions,
@@ -56,11 +55,11 @@ export async function trainForecaster(
   series: Series | readonly Series[],
   options: TrainOptions,
 ): Promise<TrainResult> {
-  const all = Array.isArray(series) ? (series as readonly Series[]) : [series as Series]
+  const all = listOf(series)
   if (all.length === 0) throw new InputError('expected at least one series, got none')
   const chosen = chooseOptions(options, all)
   const { horizon, signal, seed } = chosen
-  const splits = all.map(({ rows }) => splitRows(rows, chosen))
+  const splits = all.map(({ rows, name }) => splitRows(rows, { ...chosen, name }))
   const settings = settingsFor(all, splits, chosen)
   const shape = { ...settings, seed }
   const origins = originsOf(all, splits, settings)
@@ -79,7 +78,7 @@ export async function trainForecaster(
     ...paceFor(training.length, chosen),
   }
   const plan: TrainPlan = {
-    split: splits[0],
+    splits,
     options: complete,
     trainingWindows: training.length,
     parameters: [...parametersOf(model).values()].reduce((sum, { size }) => sum + size, 0),
@@ -146,14 +145,7 @@ function settingsFor(
     head,
     difference,
     scaling,
-    series: all.map((each, i) => {
-      const past = each.columns.targets.map((_, k) => each.values[k].subarray(0, splits[i].validation))
-      return {
-        key: keyOf(each),
-        scales: fitScales(each, { rows: splits[i].validation, scaling }),
-        naiveErrors: past.map((values) => naiveError(values)),
-      }
-    }),
+    series: all.map((each, i) => fitSeries(each, { rows: splits[i].validation, scaling })),
     statics: columns.statics.map((_, i) => scaleOf(all.map(({ statics }) => statics[i]))),
     input: options.input ?? inputFor(rows, { horizon, period: periods[0] }),
     horizon,

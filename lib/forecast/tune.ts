@@ -1,11 +1,12 @@
 /** Searches the options of a forecaster by successive halving, on the validation part of its series. */
-
+import { createHash } from 'node:crypto'
 import type { Range } from '../training/tuning/space.ts'
 import type { Trial, TuneResult } from '../training/tuning/tune.ts'
 import { tune } from '../training/tuning/tune.ts'
-import type { Series } from './series.ts'
+import { InputError } from './input-error.ts'
+import { listOf, type Series } from './series.ts'
 import { type TrainResult, trainForecaster } from './train.ts'
-import type { TrainOptions } from './train-options.ts'
+import { chooseOptions, type TrainOptions } from './train-options.ts'
 
 /** The options that are searched. */
 export interface ForecasterSpace {
@@ -56,8 +57,8 @@ export interface TunedForecaster extends TuneResult<ForecasterConfiguration> {
 /**
  * A trial's loss is the lowest validation loss of its epochs, whose parameters are kept. Each rung trains anew.
  *
- * @throws {InputError} if the series is too short
- * @throws {DataError} if the journal is that of another search
+ * @throws {InputError} if the series is too short, or options do not go together
+ * @throws {DataError} if the journal is that of another search: of other options, or other data
  * @throws the signal's reason after an abort; a journal has what was finished
  */
 export async function tuneForecaster(
@@ -75,12 +76,15 @@ export async function tuneForecaster(
     ...training
   } = options
   const { seed = 1, signal } = training
+  const all = listOf(series)
+  if (all.length === 0) throw new InputError('expected at least one series, got none')
   const space = { ...defaultSpace, ...given }
   const train = (configuration: ForecasterConfiguration, resource: number, seed: number) =>
     // Early stopping would end a rung before its budget: the best epoch is kept either way.
-    trainForecaster(series, { ...training, ...configuration, seed, epochs: resource, patience: resource })
+    trainForecaster(all, { ...training, ...configuration, seed, epochs: resource, patience: resource })
   const found = await tune({
     space: { ...space },
+    subject: subjectOf(all, training),
     trials,
     reduction,
     minResource: minEpochs,
@@ -104,4 +108,19 @@ export async function tuneForecaster(
   const result = await train(configuration, Math.round(results.at(-1)!.resource), own)
   signal?.throwIfAborted()
   return { ...tuned, space, result }
+}
+
+/** What else a trial depends on: the data, and every option that is not searched. */
+function subjectOf(all: readonly Series[], options: TrainOptions): object {
+  const hash = createHash('sha256')
+  for (const { values, statics } of all) {
+    for (const column of [...values, Float64Array.from(statics)]) hash.update(column)
+  }
+  const chosen = chooseOptions(options, all)
+  const { mode, head, difference, scaling, quantiles, test, validation, stride } = chosen
+  const { horizon, input, batchSize, periods } = options
+  const rows = all.reduce((sum, series) => sum + series.rows, 0)
+  const data = { series: all.length, rows, columns: all[0].columns, values: hash.digest('hex').slice(0, 16) }
+  const model = { horizon, input, periods, mode, head, difference, scaling, quantiles }
+  return { ...data, ...model, test, validation, stride, batchSize }
 }

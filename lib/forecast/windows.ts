@@ -37,23 +37,31 @@ export interface Origin {
  * Cuts a series in the order of time: the last `test` part is held out, the last `validation` part of what remains
  * validates; each a share below 1 or a number of rows. Both are made at least one horizon long.
  *
+ * @param options.name of the series, for messages
  * @throws {InputError} if the horizon is longer than the data, or nothing is left to train on
  */
 export function splitRows(
   rows: number,
-  { horizon, validation, test }: { horizon: number; validation: number; test: number },
+  options: { horizon: number; validation: number; test: number; name?: string },
 ): Split {
-  if (horizon >= rows) throw new InputError(`a horizon of ${horizon} is longer than the data (${rows} rows)`)
-  const part = (of: number, size: number) => Math.max(size < 1 ? Math.round(of * size) : size, horizon)
-  const testStart = rows - part(rows, test)
-  const validationStart = testStart - part(testStart, validation)
+  const { horizon, validation, name } = options
+  const place = name === undefined ? '' : `${name}: `
+  if (horizon >= rows)
+    throw new InputError(`${place}a horizon of ${horizon} is longer than the data (${rows} rows)`)
+  const testStart = heldOutFrom(rows, options)
+  const validationStart = heldOutFrom(testStart, { test: validation, horizon })
   if (validationStart <= horizon) {
     throw new InputError(
-      `too few rows: of ${rows}, ${rows - Math.max(0, validationStart)} are for validation and test, and training ` +
+      `${place}too few rows: of ${rows}, ${rows - validationStart} are for validation and test, and training ` +
         `needs more than the horizon of ${horizon}; shorten the horizon or bring more data`,
     )
   }
   return { rows, validation: validationStart, test: testStart }
+}
+
+/** Where the last part of `rows` begins, a share below 1 of them or a number: at least a horizon before their end. */
+export function heldOutFrom(rows: number, { test, horizon }: { test: number; horizon: number }): number {
+  return Math.max(0, rows - Math.max(test < 1 ? Math.round(rows * test) : test, horizon))
 }
 
 /**

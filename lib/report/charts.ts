@@ -14,7 +14,7 @@ import {
 } from './drawing.ts'
 
 /** Width and height of a picture: the full page, or one of two side by side. */
-const sizes = { full: { width: 860, height: 300 }, half: { width: 410, height: 230 } }
+export const sizes = { full: { width: 860, height: 300 }, half: { width: 410, height: 230 } }
 export type ChartSize = keyof typeof sizes
 
 export interface ChartAxis {

@@ -69,7 +69,8 @@ mark.against{background:color-mix(in srgb,var(--second) var(--w),transparent)}
 .sample{margin:0 0 18px}
 pre{margin:6px 0 0;padding:12px 16px;border-left:3px solid var(--faint);font:14px/1.5 ui-monospace,Menlo,Consolas,monospace;white-space:pre-wrap;overflow-wrap:anywhere}
 figcaption,.note{color:var(--muted);font-size:13px;margin:8px 0 0;max-width:72ch}
-.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(340px,1fr));gap:0 32px}
+.pair{display:grid;grid-template-columns:repeat(auto-fill,minmax(340px,1fr));gap:0 32px}
+section+.pair{margin-top:22px}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:15px;font-variant-numeric:tabular-nums lining-nums}
 th,td{text-align:right;padding:9px 0 9px 20px;border-bottom:1px solid var(--faint);font-weight:400;white-space:nowrap}

@@ -30,7 +30,7 @@ export class Journal {
   }
 
   /**
-   * Opens a journal, or begins it.
+   * Opens a journal, or begins it; one of another search that has no trial yet is begun anew.
    *
    * @param header what is searched, as plain data: a journal of another search is refused
    * @throws {DataError} if the file is no journal, or that of another search
@@ -41,13 +41,16 @@ export class Journal {
     // What stands behind the last line break was cut off when the process died: that trial is run again.
     const whole = text.slice(0, text.lastIndexOf('\n') + 1)
     const [found, ...lines] = whole.split('\n').slice(0, -1)
-    if (found !== undefined && found !== first) refuse(path, found, first)
-    const records = lines.map((line, i) => recordOf(path, line, i + 2))
+    const goesOn = found === first
+    const isCutOff = found === undefined && (first.startsWith(text) || text.startsWith(kind))
+    const isEmpty = found !== undefined && lines.length === 0 && headerOf(found) !== undefined
+    if (!goesOn && !isCutOff && !isEmpty) refuse(path, found ?? text, first)
+    const records = goesOn ? lines.map((line, i) => recordOf(path, line, i + 2)) : []
     const file = openSync(path, text === '' ? 'w' : 'r+')
-    const position = Buffer.byteLength(whole)
+    const position = goesOn ? Buffer.byteLength(whole) : 0
     ftruncateSync(file, position)
     const journal = new Journal(file, position, records)
-    if (found === undefined) journal.#write(first)
+    if (!goesOn) journal.#write(first)
     return journal
   }
 
@@ -67,15 +70,40 @@ export class Journal {
   }
 }
 
+/** How the first line begins. */
+const kind = '{"kind":"tune 1"'
+
+function headerOf(line: string): Record<string, unknown> | undefined {
+  if (!line.startsWith(kind)) return undefined
+  try {
+    const { subject, ...header } = JSON.parse(line)
+    return { ...header, ...subject }
+  } catch {
+    // Told by who has asked, with the place.
+    return undefined
+  }
+}
+
 function refuse(path: string, found: string, expected: string): never {
-  const isJournal = found.startsWith('{"kind":"tune 1"')
+  const odd = headerOf(found)
+  const [got, due] = odd === undefined ? [] : differences(odd, headerOf(expected)!)
   throw new DataError({
     file: path,
     place: 'line 1',
-    expected: isJournal ? `the journal of this search, ${expected}` : 'the journal of a search',
-    got: isJournal ? `that of another, ${found}` : JSON.stringify(found.slice(0, 80)),
+    expected: odd ? `the journal of this search, with ${due}` : 'the journal of a search',
+    got: odd ? `that of another, with ${got}` : JSON.stringify(found.slice(0, 80)),
     fix: 'name another journal, or remove this one to begin anew',
   })
+}
+
+/** What of two headers is not the same, as text. */
+function differences(...headers: readonly Record<string, unknown>[]): string[] {
+  const names = [...new Set(headers.flatMap(Object.keys))].filter(
+    (name) => JSON.stringify(headers[0][name]) !== JSON.stringify(headers[1][name]),
+  )
+  return headers.map((header) =>
+    names.map((name) => `${name} ${JSON.stringify(header[name]) ?? 'by default'}`).join(', '),
+  )
 }
 
 function recordOf(path: string, line: string, number: number): TrialRecord {

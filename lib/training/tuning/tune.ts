@@ -40,6 +40,8 @@ export interface TuneOptions<Space extends SearchSpace> {
   seed?: number
   /** A file from which a search that was stopped goes on, as if it had not been. */
   journal?: string
+  /** Plain data that say what else the losses depend on: a journal of another subject is refused. */
+  subject?: object
   /** Stops the search: the reason is thrown. The journal has what was finished. */
   signal?: AbortSignal
   /** Called after each trial, not for those that the journal has. */
@@ -76,6 +78,7 @@ const names = [
     'maxResource',
     'seed',
     'journal',
+    'subject',
     'signal',
     'onTrial',
   ],
@@ -93,14 +96,15 @@ export async function tune<Space extends SearchSpace>(
   options: TuneOptions<Space>,
 ): Promise<TuneResult<ConfigurationOf<Space>>> {
   refuseUnknownOptions('tune', options, names)
-  const { space, trials: count = 27, reduction = 3, minResource = 1, maxResource, seed = 1, signal } = options
+  const { space, trials: count = 27, reduction = 3, minResource = 1, maxResource, seed = 1 } = options
+  const { signal, subject } = options
   requireSpace(space)
   requireInteger('tune', 'trials', count)
   requireNumber('tune', 'reduction', reduction, { low: 1 + Number.EPSILON })
   requireNumber('tune', 'minResource', minResource, { low: Number.MIN_VALUE })
   requireNumber('tune', 'maxResource', maxResource, { low: minResource })
   requireInteger('tune', 'seed', seed, 0)
-  const header = { kind: 'tune 1', space, trials: count, reduction, minResource, maxResource, seed }
+  const header = { kind: 'tune 1', space, trials: count, reduction, minResource, maxResource, seed, subject }
   const journal = options.journal === undefined ? undefined : Journal.open(options.journal, header)
   try {
     const done = new Map(journal?.records.map((record) => [`${record.trial}/${record.rung}`, record]))
