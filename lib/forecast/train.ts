@@ -45,8 +45,8 @@ export interface TrainResult extends TrainPlan {
 }
 
 /**
- * One network for all series, each cut into training, validation and held-out rows and scaled by itself. Series too short for
- * a validation or test window only train.
+ * One network for all series, each cut into training, validation and held-out rows and scaled by itself. Series whose held-out
+ * rows have no target to compare with only train.
  *
  * @throws {InputError} if the series are too short for the windows and parts asked for, or options do not go together
  * @throws the signal's reason if it comes before the first epoch has ended
