@@ -4,26 +4,6 @@
 namespace lstm_native {
 namespace {
 
-void batched_gemm(const Napi::CallbackInfo& info) {
-  const Arguments a = object_argument(info, "batchedGemm");
-  BatchedGemmArgs args = {};
-  args.batch = a.integer("batch");
-  args.M = a.integer("M");
-  args.N = a.integer("N");
-  args.K = a.integer("K");
-  args.transpose_a = a.flag("transposeA");
-  args.transpose_b = a.flag("transposeB");
-  args.accumulate = a.flag("accumulate");
-  args.A = a.floats("A", args.batch * area(args.M, args.K));
-  args.B = a.floats("B", args.batch * area(args.K, args.N));
-  args.C = a.floats("C", args.batch * area(args.M, args.N));
-  args.lda = args.transpose_a ? args.M : args.K;
-  args.ldb = args.transpose_b ? args.K : args.N;
-  args.ldc = args.N;
-  const Call call(info);
-  call.kernels.batched_gemm(call.context, args);
-}
-
 AttentionArgs attention_shape(const Arguments& a) {
   AttentionArgs args = {};
   args.B = a.integer("B");
@@ -80,7 +60,6 @@ void attention_backward(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void export_attention(Napi::Env env, Napi::Object exports) {
-  export_function<batched_gemm>(env, exports, "batchedGemm");
   export_function<attention_forward>(env, exports, "attentionForward");
   export_function<attention_backward>(env, exports, "attentionBackward");
 }
