@@ -118,7 +118,7 @@ const unaryNames: readonly Unary[] = [
 ] as Unary[]
 const poolNames: readonly Pool[] = ['max', 'average']
 
-// native/kernels.h has the same order.
+// native/kernels/lstm.h has the same order.
 const activationNames: readonly ActivationName[] = [
   ...(['linear', 'sigmoid', 'tanh', 'relu', 'softplus', 'gelu', 'exponential', 'softsign', 'silu'] as const),
   ...([
