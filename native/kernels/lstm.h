@@ -29,7 +29,8 @@ struct LstmWeights {
   Float* norm_cell;
 };
 
-// Functions that an LSTM's gates, candidate and output may have; lib/kernels/contract.ts has their formulas.
+// Functions that an LSTM's gates, candidate and output may have; lib/kernels/contract-lstm.ts has their
+// formulas.
 enum class Activation {
   linear,
   sigmoid,
