@@ -15,6 +15,7 @@ AttentionArgs attention_shape(const Arguments& a) {
   args.scale = a.real("scale");
   args.vector = a.optional_floats("vector", area(args.N, args.D));
   args.q = a.floats("q", area(args.B, args.T) * args.N * args.D);
+  args.drop = a.optional_floats("drop", area(args.B, args.N) * args.T * args.S);
   args.weights = a.floats("weights", area(args.B, args.N) * args.T * args.S);
   return args;
 }
@@ -35,6 +36,7 @@ void attention_forward(const Napi::CallbackInfo& info) {
   args.v = a.floats("v", memories * args.S * args.N * args.E);
   args.key_mask = a.optional_bytes("keyMask", memories * args.S);
   args.mask = a.optional_bytes("mask", area(args.B, args.T) * args.S);
+  args.causal = a.flag("causal");
   args.y = a.floats("y", area(args.B, args.T) * args.N * args.E);
   const Call call(info);
   call.kernels.attention_forward(call.context, args);

@@ -12,11 +12,16 @@ struct AttentionArgs {
   const float* k;
   const float* v;
   const float* vector;           // null: dot products
+  const float* drop;             // null: all ones
   const std::uint8_t* key_mask;  // may be null
   const std::uint8_t* mask;      // may be null
-  const std::int32_t* rows;      // null: row b asks memory b
+  bool causal;
+  const std::int32_t* rows;  // null: row b asks memory b
+  // Inference, in place of the masks and rows: sequence b is rows offsets[b] to offsets[b + 1] of q, k, v and
+  // y, and asks itself; T and S are the most of one. Or null.
+  const std::int32_t* offsets;
   float* y;
-  float* weights;
+  float* weights;  // null: nobody wants them; there are none with offsets
   // Backward only, whose weights are read; any may be null.
   const float* dy;
   const float* dweights;
