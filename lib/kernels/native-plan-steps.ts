@@ -1,74 +1,25 @@
 /** The steps of a plan for the native back end: what of each stands in the program, and what among the weights. */
 import type {
-  ActivationName,
-  DirectionMerge,
   FloatArray,
   LstmVariant,
+  PlanAttention,
   PlanConv1d,
   PlanConv2d,
   PlanImage,
   PlanLstm,
-  Unary,
 } from './contract.ts'
 import type { PlanAddon } from './native-plan.ts'
+import {
+  activationNames,
+  flags,
+  kinds,
+  lineFloats,
+  merges,
+  poolNames,
+  unaryNames,
+} from './native-plan-numbers.ts'
 import type { Sized } from './plan-widths.ts'
-import type { Pool, WindowOptions } from './windows.ts'
-
-// native/plan/plan.h has the same numbers.
-const kinds = {
-  lstm: 0,
-  linear: 1,
-  embedding: 2,
-  layerNorm: 3,
-  unary: 4,
-  lastStep: 5,
-  softmax: 6,
-  conv1d: 7,
-  pool1d: 8,
-  globalPool1d: 9,
-  flatten: 10,
-  reverse: 11,
-  masking: 12,
-  affine: 13,
-  conv2d: 14,
-  pool2d: 15,
-  globalPool2d: 16,
-}
-const flags = {
-  layerNorm: 1,
-  peepholes: 2,
-  twoDirections: 4,
-  reverse: 8,
-  bias: 16,
-  gain: 32,
-  log: 64,
-  lastOnly: 128,
-  zeroMasked: 256,
-  maskZero: 512,
-  countPadding: 1024,
-  keepMask: 2048,
-}
-const merges: readonly DirectionMerge[] = ['concat', 'sum', 'mul', 'average']
-const unaryNames: readonly Unary[] = [
-  ...['exp', 'log', 'sigmoid', 'tanh', 'relu', 'gelu', 'softplus', 'square', 'sqrt', 'abs', 'negate'],
-  ...['geluTanh', 'relu6', 'selu', 'softsign', 'silu', 'hardSilu', 'mish', 'leakyRelu', 'elu', 'hardSigmoid'],
-] as Unary[]
-const poolNames: readonly Pool[] = ['max', 'average']
-
-// native/kernels/lstm.h has the same order.
-const activationNames: readonly ActivationName[] = [
-  ...(['linear', 'sigmoid', 'tanh', 'relu', 'softplus', 'gelu', 'exponential', 'softsign', 'silu'] as const),
-  ...([
-    'mish',
-    'selu',
-    'elu',
-    'affine',
-    'leakyRelu',
-    'thresholdedRelu',
-    'scaledTanh',
-    'hardSigmoid',
-  ] as const),
-]
+import type { WindowOptions } from './windows.ts'
 
 /** What the weights hold of a step: so many floats, from the beginning of a cache line. */
 export interface Section {
@@ -87,6 +38,7 @@ export interface Entry {
   /** eps, zoneout of the cell, zoneout of h, alpha, beta */
   reals?: readonly number[]
   windows?: WindowOptions
+  /** Of a convolution, or the heads of attention; default 1. */
   groups?: number
   columns?: WindowOptions
   image?: PlanImage
@@ -138,6 +90,8 @@ export function entryOf(addon: PlanAddon, { step, input: I, output: O }: Sized):
       }
     case 'globalPool1d':
       return { kind: kinds.globalPool1d, function: poolNames.indexOf(step.function), sections: [] }
+    case 'attention':
+      return attentionEntry(addon, step)
     case 'affine':
       return {
         kind: kinds.affine,
@@ -242,6 +196,52 @@ function conv2dEntry(addon: PlanAddon, step: PlanConv2d): Entry {
   }
 }
 
-function copied(array: FloatArray | undefined): Section | undefined {
-  return array && { length: array.length, fill: (packed) => packed.set(array) }
+/** native/plan/attention.h says what the two sections hold. */
+function attentionEntry(addon: PlanAddon, step: PlanAttention): Entry {
+  const { I, N, D, E, scale, causal, bias, vector } = step
+  const projections = (['query', 'key', 'value'] as const).flatMap((name) => {
+    const weight = step[name]
+    if (!weight) return []
+    const O = N * (name === 'value' ? E : D)
+    return { O, weight, flag: flags[name], length: wholeLines(addon.linearPackedLength({ I, O })) }
+  })
+  const packed: Section = {
+    length: projections.reduce((sum, { length }) => sum + length, 0),
+    fill: (memory) => {
+      let first = 0
+      for (const { O, weight, length } of projections) {
+        addon.linearPack({ I, O, weight, packed: memory.subarray(first, first + length) })
+        first += length
+      }
+    },
+  }
+  const present = projections.reduce((sum, { flag }) => sum | flag, 0)
+  return {
+    kind: kinds.attention,
+    hidden: N * D,
+    flags: present | (bias ? flags.bias : 0) | (vector ? flags.vector : 0) | (causal ? flags.causal : 0),
+    groups: N,
+    reals: [0, 0, 0, scale],
+    sections: [packed, copied(bias, vector)],
+  }
+}
+
+function wholeLines(length: number): number {
+  return Math.ceil(length / lineFloats) * lineFloats
+}
+
+/** The arrays that there are, one behind the other. */
+function copied(...arrays: readonly (FloatArray | undefined)[]): Section | undefined {
+  const present = arrays.filter((each) => each !== undefined)
+  if (present.length === 0) return undefined
+  return {
+    length: present.reduce((sum, { length }) => sum + length, 0),
+    fill: (packed) => {
+      let first = 0
+      for (const each of present) {
+        packed.set(each, first)
+        first += each.length
+      }
+    },
+  }
 }

@@ -10,6 +10,7 @@ import type {
   RunPlan,
   RunPlanAsync,
 } from './contract.ts'
+import { lineFloats, paddings, stepInts } from './native-plan-numbers.ts'
 import { entryOf, type Section } from './native-plan-steps.ts'
 import { sizeSteps } from './plan-widths.ts'
 import type { WindowOptions } from './windows.ts'
@@ -67,11 +68,6 @@ interface NativePlan extends CompiledPlan {
   weights: Float32Array
 }
 
-// native/plan/plan.h has the same numbers.
-const stepInts = 32
-const paddings = { valid: 0, same: -1, causal: -2 }
-const lineFloats = 16
-
 /** Packs a model's steps for the target in use. The parameters are copied: the plan is frozen. */
 export function compileNativePlan(addon: PlanAddon, steps: readonly PlanStep[]): NativePlan {
   const { sized, stateWidth } = sizeSteps(steps)
@@ -105,7 +101,8 @@ export function compileNativePlan(addon: PlanAddon, steps: readonly PlanStep[]):
       entry.function ?? 0,
     ])
     ints.set(new Int32Array(Float32Array.from(reals).buffer), 10)
-    if (entry.windows) ints.set([...windowNumbers(entry.windows), entry.groups ?? 1], 15)
+    if (entry.windows) ints.set(windowNumbers(entry.windows), 15)
+    ints[19] = entry.groups ?? 1
     if (entry.columns) ints.set(windowNumbers(entry.columns), 22)
     if (entry.image) ints.set([entry.image.height ?? 0, entry.image.width!], 26)
     const append = (section: Section | undefined) => {

@@ -1,5 +1,6 @@
 /** Attention: a layer that takes from a memory what fits a query, by one of the scores in use with LSTMs. */
 import { describe, nearestName, refuseUnknownOptions, requireInteger, requireNumber } from '../errors.ts'
+import type { FloatArray, PlanStep } from '../kernels/contract.ts'
 import { attention, keyMaskOf } from '../operations/attention.ts'
 import { linear } from '../operations/linear.ts'
 import type { Parameter, Tensor } from '../tensor.ts'
@@ -136,6 +137,21 @@ export class Attention extends Layer {
     { memory = x, lengths, mask }: ForwardOptions & { memory?: Tensor } = {},
   ): Tensor {
     return this.attend(x, this.remember(memory, { lengths, keyMask: mask })).output
+  }
+
+  /** @throws {TypeError} if a query is of another size than a step of the memory: a plan has one sequence, which asks itself */
+  override freeze(): readonly PlanStep[] {
+    const { score, querySize: I, memorySize, size } = this.#options
+    if (memorySize !== I) {
+      throw new TypeError(
+        `compile: an Attention with a querySize of ${I} and a memorySize of ${memorySize} has no frozen form, for a plan has no ` +
+          'memory beside x; call its attend inside noGrad',
+      )
+    }
+    const D = score === 'additive' ? size : I
+    const array = (parameter: Parameter | undefined) => parameter?.array as FloatArray | undefined
+    const [query, key, vector] = [this.query_weight, this.key_weight, this.vector].map(array)
+    return [{ kind: 'attention', I, N: 1, D, E: I, scale: this.#scale, causal: false, query, key, vector }]
   }
 
   override config(): LayerConfig {

@@ -1,5 +1,6 @@
 /** MultiHeadAttention: scaled dot products in several heads at once (Vaswani et al. 2017). */
 import { refuseUnknownOptions, requireInteger, requireNumber } from '../errors.ts'
+import type { FloatArray, PlanStep } from '../kernels/contract.ts'
 import { attention } from '../operations/attention.ts'
 import { linear } from '../operations/linear.ts'
 import { slice } from '../operations/shape.ts'
@@ -123,6 +124,35 @@ export class MultiHeadAttention extends Layer {
   /** Self-attention: the steps of x [B, T, embedSize] ask each other. */
   override forward(x: Tensor, { lengths, mask }: ForwardOptions = {}): Tensor {
     return this.attend(x, x, x, { lengths, keyMask: mask }).output
+  }
+
+  /** @throws {TypeError} if keys or values have a size of their own: a plan has one sequence, which asks itself */
+  override freeze(): readonly PlanStep[] {
+    const { embedSize: I, heads: N, keySize, valueSize, causal } = this.#options
+    if (!this.in_proj_weight) {
+      throw new TypeError(
+        `compile: a MultiHeadAttention with an embedSize of ${I}, a keySize of ${keySize} and a valueSize of ${valueSize} has no ` +
+          'frozen form, for a plan has nothing beside x; call its attend inside noGrad',
+      )
+    }
+    const weights = this.in_proj_weight.array as FloatArray
+    const [query, key, value] = [0, 1, 2].map((part) => weights.subarray(part * I * I, (part + 1) * I * I))
+    const bias = this.in_proj_bias?.array as FloatArray | undefined
+    const D = I / N
+    const asked = {
+      kind: 'attention',
+      I,
+      N,
+      D,
+      E: D,
+      scale: this.#scale,
+      causal,
+      query,
+      key,
+      value,
+      bias,
+    } as const
+    return [asked, ...this.out_proj.freeze()]
   }
 
   override config(): LayerConfig {

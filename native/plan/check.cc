@@ -1,4 +1,5 @@
 // What makes a plan sound: every size, function and offset that a run relies on.
+#include "attention.h"
 #include "images.h"
 #include "plan.h"
 #include "steps.h"
@@ -38,6 +39,9 @@ void section_lengths(const Kernels& kernels, const PlanStep& step, std::size_t l
       lengths[0] = kernels.conv2d_packed_length(conv2d_shape(step));
       lengths[1] = has(step, kBiasFlag) ? conv2d_shape(step).O : 0;
       break;
+    case PlanKind::attention:
+      attention_lengths(kernels, step, lengths);
+      break;
     case PlanKind::affine:
       lengths[0] = lengths[1] = affine_channels(step);
       break;
@@ -57,7 +61,7 @@ void section_lengths(const Kernels& kernels, const PlanStep& step, std::size_t l
 
 bool may_change_features(const PlanStep& step) {
   return is(step, PlanKind::linear) || is(step, PlanKind::embedding) || is(step, PlanKind::conv1d) ||
-         is(step, PlanKind::flatten) || is_on_images(step);
+         is(step, PlanKind::flatten) || is(step, PlanKind::attention) || is_on_images(step);
 }
 
 // The largest number that the step's function may have.
@@ -110,6 +114,8 @@ std::string check_plan(const Kernels& kernels, const Plan& plan) {
         return place + " has windows of no size";
     }
     if (is_on_images(step) && !images_are_sound(step)) return place + " has images of no size";
+    if (is(step, PlanKind::attention) && !attention_is_sound(step))
+      return place + " has heads that do not share its features out";
     if (is(step, PlanKind::affine) && (step.width < 1 || step.input % step.width != 0))
       return place + " has channels that do not fill its features";
     std::size_t lengths[2];

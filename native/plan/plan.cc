@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "../arena.h"
+#include "attention.h"
 #include "images.h"
 #include "steps.h"
 #include "time_axis.h"
@@ -61,6 +62,7 @@ bool runs_ragged(const Plan& plan) {
       case PlanKind::last_step:
       case PlanKind::softmax:
       case PlanKind::affine:
+      case PlanKind::attention:
         break;
       case PlanKind::conv2d:
       case PlanKind::pool2d:
@@ -166,6 +168,9 @@ static void run_steps(const Kernels& kernels, const Context& context, const Plan
         break;
       case PlanKind::affine:
         run_affine(kernels, context, plan, step, rows, x, y);
+        break;
+      case PlanKind::attention:
+        run_attention(kernels, context, plan, step, flow, x, y);
         break;
       case PlanKind::conv2d:
         run_conv2d(kernels, context, plan, step, flow, x, y);
