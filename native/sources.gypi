@@ -5,6 +5,8 @@
       "native/dispatch.cc",
       "native/executor.cc",
       "native/gemm/openblas.cc",
+      "native/plan/attention.cc",
+      "native/plan/check.cc",
       "native/plan/images.cc",
       "native/plan/plan.cc",
       "native/plan/steps.cc",

@@ -128,7 +128,7 @@ function reachable(start: string, files: Files, found = new Set<string>()): Set<
   return found
 }
 
-/** Floors of the native code, likewise; what stands in none of the folders serves all of them. */
+/** Floors of the native code, likewise; what stands in no folder, or in that of kernels.h, serves all of them. */
 const nativeFloors: readonly RegExp[] = [
   /^native\/addon\//,
   /^native\/(plan\/|dispatch\.)/,
@@ -137,7 +137,7 @@ const nativeFloors: readonly RegExp[] = [
   /^native\/gemm\//,
   /^native\/math\//,
   /^native\/simd\//,
-  /^native\/[^/]+$/,
+  /^native\/([^/]+|kernels\/[^/]+)$/,
 ]
 
 function includesOf(text: string): string[] {

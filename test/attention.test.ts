@@ -1,12 +1,14 @@
 /** Attention and products of many matrices: PyTorch's numbers, finite differences, masks, layers. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { backend, useBackend } from '../lib/kernels/index.ts'
 import { Attention, type AttentionScore } from '../lib/layers/attention.ts'
-import { parametersOf } from '../lib/layers/layer.ts'
+import { type Layer, parametersOf, setTraining } from '../lib/layers/layer.ts'
 import { MultiHeadAttention } from '../lib/layers/multi-head-attention.ts'
 import { layerFromConfig } from '../lib/layers/registry.ts'
 import { attention, causalMask } from '../lib/operations/attention.ts'
 import { matmul } from '../lib/operations/linear.ts'
+import { seedAll } from '../lib/random.ts'
 import { type Tensor, tensor } from '../lib/tensor.ts'
 import { expectGradients, randomTensor } from './support/finite-differences.ts'
 
@@ -99,6 +101,7 @@ describe('gradients agree with finite differences:', () => {
     ['keys', { keyMask: Uint8Array.of(1, 0, 1, 1, 0, 0, 1, 1, 1, 0) }],
     ['pairs', { mask: new Uint8Array(15).map((_, i) => Number(i % 4 !== 1)) }],
     ['no key at all for the second', { lengths: Int32Array.of(3, 0) }],
+    ['causal', { causal: true }],
   ] as const
 
   it.each(masks)('dot products in two heads, mask %s', (_, options) => {
@@ -128,6 +131,83 @@ describe('gradients agree with finite differences:', () => {
   })
 })
 
+describe('dropout of weights', () => {
+  const query = randomTensor([2, 3, 4], { seed: 1 })
+  const key = randomTensor([2, 5, 4], { seed: 2 })
+  /** Values of two heads that hand on which key they come from: the output is what is left of the weights. */
+  const marks = tensor(
+    Float64Array.from({ length: 2 * 5 * 10 }, (_, i) => Number(i % 5 === Math.floor(i / 10) % 5)),
+    { shape: [2, 5, 10] },
+  )
+  const left = (heads: Tensor) =>
+    Array.from({ length: 2 * 2 * 3 * 5 }, (_, i) => {
+      const [b, n, t, s] = [Math.floor(i / 30), Math.floor(i / 15) % 2, Math.floor(i / 5) % 3, i % 5]
+      return heads.array[(b * 3 + t) * 10 + n * 5 + s]
+    })
+
+  it('drops some, scales up the others, and gives the weights as they were', () => {
+    const options = { heads: 2, scale: 0.7, lengths: Int32Array.of(5, 4) }
+    seedAll(3)
+    const { output, weights } = attention(query, key, marks, { ...options, dropout: 0.4 })
+    const whole = attention(query, key, marks, options)
+    expect(weights.array).toEqual(whole.weights.array)
+    const ratios = left(output).map((each, i) => each / weights.array[i])
+    const dropped = ratios.filter((each) => each === 0).length
+    // Of 54 weights 22 are expected, with a standard deviation of 3.6.
+    expect(Math.abs(dropped - 22)).toBeLessThan(15)
+    for (const each of ratios) if (each > 0) expect(each).toBeCloseTo(1 / 0.6, 12)
+    seedAll(3)
+    expect(attention(query, key, marks, { ...options, dropout: 0.4 }).output.array).toEqual(output.array)
+    expect(attention(query, key, marks, { ...options, dropout: 0.4 }).output.array).not.toEqual(output.array)
+  })
+
+  it('drops the same ones on every back end', () => {
+    const single = ({ shape, array }: Tensor) => tensor(Float32Array.from(array as Float64Array), { shape })
+    const zeros = ['reference', ...backend().available].map((name) => {
+      useBackend(name as 'reference')
+      seedAll(3)
+      const [q, k, v] = [query, key, marks].map(single)
+      const { output } = attention(q, k, v, { heads: 2, dropout: 0.4 })
+      return left(output).map((each) => each === 0)
+    })
+    useBackend('native')
+    for (const each of zeros) expect(each).toEqual(zeros[0])
+    expect(zeros[0].includes(true)).toBe(true)
+  })
+
+  it.each([false, true])('has gradients that agree with finite differences, additive %s', (additive) => {
+    const value = randomTensor([2, 5, 6], { seed: 3 })
+    const vector = additive ? randomTensor([4], { seed: 4 }) : undefined
+    const options = { heads: 2, scale: 0.7, dropout: 0.4, lengths: Int32Array.of(5, 2) }
+    expectGradients({ query, key, value, ...(vector && { vector }) }, ({ query, key, value, vector }) => {
+      const { output, weights } = attention(query, key, value, { ...options, vector })
+      return [output, weights]
+    })
+  })
+
+  it.each([
+    ['MultiHeadAttention', { embedSize: 4, heads: 2, causal: true }],
+    ['Attention', { score: 'additive', querySize: 4 }],
+  ])('%s has it while training only, keeps it in its configuration and differentiates', (type, options) => {
+    const make = (more: object) =>
+      layerFromConfig({ type, ...options, seed: 3, dataType: 'float64', ...more })
+    const [layer, plain] = [make({ dropout: 0.4 }), make({})]
+    const x = query.detach()
+    const run = (each: Layer) => (each.forward(x) as Tensor).array
+    expect(run(layer)).toEqual(run(plain))
+    expect(layer.config()).toMatchObject({ dropout: 0.4 })
+    expect(plain.config()).toMatchObject({ dropout: 0 })
+    expect(layerFromConfig(JSON.parse(JSON.stringify(layer.config()))).config()).toEqual(layer.config())
+    setTraining(layer, true)
+    expect(run(layer)).not.toEqual(run(layer))
+    expectGradients(
+      { query, ...Object.fromEntries(parametersOf(layer)) },
+      ({ query }) => layer.forward(query) as Tensor,
+    )
+    expect(() => make({ dropout: 1 })).toThrow(`${type}: expected dropout in [0, 1), got 1`)
+  })
+})
+
 describe('attention', () => {
   const query = randomTensor([2, 1, 2]).detach()
   const memory = randomTensor([2, 3, 2], { seed: 2 }).detach()
@@ -139,6 +219,17 @@ describe('attention', () => {
     const { output, weights } = attention(query, broken, broken, { lengths })
     expect(output.toArray()).toEqual(attention(query, memory, memory, { lengths }).output.toArray())
     expect(weights.data[2]).toBe(0)
+  })
+
+  it('is causal as with causalMask, and heeds both a mask and causal', () => {
+    const x = randomTensor([2, 3, 4]).detach()
+    const expected = attention(x, x, x, { heads: 2, mask: causalMask(3) }).output.array
+    expect(attention(x, x, x, { heads: 2, causal: true }).output.array).toEqual(expected)
+    const mask = Uint8Array.of(1, 1, 1, 0, 1, 1, 1, 1, 0)
+    const both = causalMask(3).map((each, i) => each & mask[i])
+    expect(attention(x, x, x, { mask, causal: true }).output.array).toEqual(
+      attention(x, x, x, { mask: both }).output.array,
+    )
   })
 
   it('gives zeros where no key counts', () => {
@@ -161,6 +252,9 @@ describe('attention', () => {
     expect(() => attention(query, memory, memory, { heads: 3 })).toThrow('in 3 equal parts')
     expect(() => attention(query, randomTensor([2, 3, 4]), memory)).toThrow('expected key of shape [2,3,2]')
     expect(() => attention(query, memory, memory, { mask: new Uint8Array(4) })).toThrow('B·T·S = 6')
+    expect(() => attention(query, memory, memory, { dropout: 1 })).toThrow(
+      'expected dropout in [0, 1), got 1',
+    )
     expect(() => attention(query, memory, memory, { head: 1 } as never)).toThrow('did you mean "heads"?')
     expect(() => matmul(randomTensor([2, 1, 2]), memory.detach())).toThrow('[..., K, N]')
   })

@@ -10,10 +10,12 @@ import { attach, compile, type Plan } from '../lib/inference/plan.ts'
 import type { FloatArray } from '../lib/kernels/contract.ts'
 import { backend, useBackend } from '../lib/kernels/index.ts'
 import { activation } from '../lib/layers/activation.ts'
+import { Attention } from '../lib/layers/attention.ts'
 import { Embedding } from '../lib/layers/embedding.ts'
 import { LastStep } from '../lib/layers/last-step.ts'
 import { Linear } from '../lib/layers/linear.ts'
 import { LSTM } from '../lib/layers/lstm.ts'
+import { MultiHeadAttention } from '../lib/layers/multi-head-attention.ts'
 import { LayerNorm } from '../lib/layers/normalization.ts'
 import { Sequential } from '../lib/layers/sequential.ts'
 import { Random } from '../lib/random.ts'
@@ -55,6 +57,13 @@ const models: Record<string, () => Sequential> = {
         returnSequences: false,
         seed: 6,
       }),
+    ]),
+  attention: () =>
+    new Sequential([
+      new LSTM({ inputSize: I, hiddenSize: 18, seed: 9 }),
+      new MultiHeadAttention({ embedSize: 18, heads: 3, seed: 10 }),
+      new Attention({ score: 'additive', querySize: 18, size: 7, seed: 11 }),
+      new Linear({ inputSize: 18, outputSize: 3, seed: 12 }),
     ]),
   indices: () =>
     new Sequential([
@@ -155,9 +164,12 @@ describe.each(backends)('on %s', (name) => {
     expect((await plan.predict(new Tensor([2, 3, I], shared))).array).toEqual(expected)
   })
 
-  it('another thread runs a shared plan on the same weights', async () => {
+  it.each([
+    'stacked layers and a head',
+    'attention',
+  ])('another thread runs a shared plan on the same weights: %s', async (model) => {
     useBackend(name)
-    const plan = compile(models['stacked layers and a head']())
+    const plan = compile(models[model]())
     const x = inputs(plan, 8, 4)
     const program = pathToFileURL(join(support, 'attach-program.ts')).href
     const worker = new Worker(join(support, 'worker-start.mjs'), {

@@ -130,7 +130,7 @@ it('a plan in float64 has streams, on the reference', async () => {
 it.each(Object.entries(whole))('%s has no streams', (_, make) => {
   const plan = compile(make())
   const names =
-    /bidirectional LSTM|LSTM that reads backwards|LSTM behind the last|conv1d|flatten|globalPool1d|reverse/
+    /bidirectional LSTM|LSTM that reads backwards|LSTM behind the last|conv1d|flatten|globalPool1d|reverse|attention/
   expect(() => plan.stream()).toThrow(names)
   expect(() => plan.stream()).toThrow(TypeError)
   expect(() => new Batcher(plan).stream()).toThrow('needs the whole sequence')

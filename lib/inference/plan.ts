@@ -174,7 +174,7 @@ export class Plan {
    * A stream: the plan on a sequence that comes a step at a time, h and c kept in between. Steps of streams that are asked for
    * in the same turn of the event loop run together, on threads of their own.
    *
-   * @throws {TypeError} if the plan needs more of a sequence than what came before: for a backward direction, say
+   * @throws {TypeError} if the plan needs more of a sequence than a state of what came before: for a backward direction, or attention
    */
   stream(options?: StreamOptions): Stream {
     requireStreams(this.contents.traits)

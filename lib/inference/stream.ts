@@ -17,7 +17,7 @@ export interface StreamOptions {
 export function requireStreams({ obstacle }: Traits): void {
   if (!obstacle) return
   throw new TypeError(
-    `stream: the model has ${obstacle}, which needs the whole sequence and not only what came before; ` +
+    `stream: the model has ${obstacle}, which needs the whole sequence and not only a state of what came before; ` +
       'use predict with whole sequences',
   )
 }

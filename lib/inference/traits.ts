@@ -60,6 +60,7 @@ function obstacleIn(steps: readonly PlanStep[]): string | undefined {
 }
 
 function nameOf(step: PlanStep): string {
+  if (step.kind === 'attention') return step.causal ? 'causal attention' : 'attention'
   if (step.kind !== 'lstm') return step.kind
   return step.directions.length === 2 ? 'a bidirectional LSTM' : 'an LSTM that reads backwards'
 }

@@ -25,13 +25,14 @@ export interface AttentionShape {
  *     e[t, s] = scale·Σ_d q[t, d]·k[s, d]                             dot product (Luong et al. 2015, Vaswani et al. 2017)
  *     e[t, s] = scale·Σ_d vector[d]·tanh(q[t, d] + k[s, d])           with `vector`: additive (Bahdanau et al. 2015)
  *     weights[t, s] = exp e[t, s] / Σ_s' exp e[t, s']                 over the s that count, 0 at the others
- *     y[t] = Σ_s weights[t, s]·v[s]
+ *     y[t] = Σ_s drop[t, s]·weights[t, s]·v[s]
  *
  * A query for which no key counts gets weights and a result of zeros. What is masked is not read, NaN included.
  *
  * q        [B, T, N·D];  y [B, T, N·E];  weights [B, N, T, S], written, also for the backward pass
  * k, v     [M, S, N·D] and [M, S, N·E], M memories: B, or as many as `rows` names
  * vector   [N·D]
+ * drop     [B, N, T, S], factors of the weights; default 1 (dropout: 0 or 1 / (1 - p))
  */
 export interface AttentionForward extends AttentionShape {
   scale: number
@@ -39,10 +40,13 @@ export interface AttentionForward extends AttentionShape {
   k: FloatArray
   v: FloatArray
   vector?: FloatArray
+  drop?: FloatArray
   /** [M, S], 0 where a key does not count; default: all do. */
   keyMask?: Uint8Array
   /** [B, T, S], 0 where a key does not count for a query; default: all do. */
   mask?: Uint8Array
+  /** Key s counts for query t only where s ≤ t; default false. */
+  causal?: boolean
   /** [B], the memory that each batch row asks, which several may share; default its own. A backward pass has none. */
   rows?: Int32Array
   y: FloatArray
@@ -50,7 +54,8 @@ export interface AttentionForward extends AttentionShape {
 }
 
 /** The gradient of a forward call with the same arguments, whose weights it reads. dweights [B, N, T, S]. */
-export interface AttentionBackward extends Omit<AttentionForward, 'y' | 'rows' | 'keyMask' | 'mask'> {
+export interface AttentionBackward
+  extends Omit<AttentionForward, 'y' | 'rows' | 'keyMask' | 'mask' | 'causal'> {
   dy?: FloatArray
   dweights?: FloatArray
   dq?: FloatArray

@@ -4,8 +4,8 @@ import type { Padding, Pool, WindowOptions } from './windows.ts'
 
 /**
  * A model frozen for inference: steps that follow each other, each [B, T, features] to [B, T, features], with the mask of
- * the run, of an embedding with `maskZero` or of a masking beside them, which LSTMs, `lastStep` and averages heed. `compilePlan`
- * copies the parameters into the back end's own layout, which `runPlan` of the same back end and target reads.
+ * the run, of an embedding with `maskZero` or of a masking beside them, which LSTMs, attention, `lastStep` and averages heed.
+ * `compilePlan` copies the parameters into the back end's own layout, which `runPlan` of the same back end and target reads.
  */
 export type PlanStep =
   | PlanLstm
@@ -17,6 +17,7 @@ export type PlanStep =
   | { kind: 'affine'; scale: FloatArray; shift: FloatArray }
   | PlanConv1d
   | PlanConv2d
+  | PlanAttention
   /** As `Pool1dForward`, of windows as `windowsOver` lays them. */
   | { kind: 'pool1d'; function: Pool; size: number; stride: number; padding: Padding; countPadding: boolean }
   /** The same along rows and along columns, one after the other. */
@@ -65,6 +66,29 @@ export interface PlanLstm {
   zoneoutCell: number
   zoneoutHidden: number
   eps: number
+}
+
+/**
+ * The steps of a sequence ask each other: `AttentionForward` with q, k and v made of x, or x itself where a projection is absent,
+ * over the keys that count.
+ */
+export interface PlanAttention {
+  kind: 'attention'
+  I: number
+  /** Heads, each with D numbers of a query and a key, and E of a value. */
+  N: number
+  D: number
+  E: number
+  scale: number
+  causal: boolean
+  /** Of q and k [N·D, I], of v [N·E, I]. */
+  query?: FloatArray
+  key?: FloatArray
+  value?: FloatArray
+  /** Of the projections that there are, one behind the other in the order of q, k, v. */
+  bias?: FloatArray
+  /** [N·D] */
+  vector?: FloatArray
 }
 
 /** As `Conv1dForward`, of windows as `windowsOver` lays them; lengths become those of the result. */

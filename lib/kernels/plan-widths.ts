@@ -167,6 +167,8 @@ function ownSize(step: PlanStep, channels?: number): { input: number; output: nu
       return { input: step.I, output: step.O }
     case 'embedding':
       return { input: 1, output: step.E }
+    case 'attention':
+      return { input: step.I, output: step.N * step.E }
     case 'layerNorm':
       return { input: step.F, output: step.F }
     default:

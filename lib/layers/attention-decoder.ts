@@ -1,4 +1,5 @@
 /** The decoder of an EncoderDecoder: an LSTM that asks a memory at every step. */
+import type { PlanStep } from '../kernels/contract.ts'
 import { dropout } from '../operations/dropout.ts'
 import { tanh } from '../operations/pointwise.ts'
 import { concat, reshape, select, slice, stack } from '../operations/shape.ts'
@@ -117,6 +118,13 @@ export class AttentionDecoder extends Layer {
 
   override forward(): never {
     throw new TypeError('AttentionDecoder.forward: it needs a memory; call the EncoderDecoder it belongs to')
+  }
+
+  override freeze(): readonly PlanStep[] {
+    throw new TypeError(
+      'compile: an AttentionDecoder has no frozen form, for it needs a memory; generate(model, { source }) takes the ' +
+        'EncoderDecoder it belongs to as it is',
+    )
   }
 
   override config(): LayerConfig {

@@ -1,5 +1,6 @@
 /** Attention: a layer that takes from a memory what fits a query, by one of the scores in use with LSTMs. */
-import { describe, nearestName, refuseUnknownOptions, requireInteger } from '../errors.ts'
+import { describe, nearestName, refuseUnknownOptions, requireInteger, requireNumber } from '../errors.ts'
+import type { FloatArray, PlanStep } from '../kernels/contract.ts'
 import { attention, keyMaskOf } from '../operations/attention.ts'
 import { linear } from '../operations/linear.ts'
 import type { Parameter, Tensor } from '../tensor.ts'
@@ -17,6 +18,11 @@ export interface AttentionLayerOptions {
   memorySize?: number
   /** Of the sum inside tanh, with `additive`; default querySize. */
   size?: number
+  /**
+   * That a weight is dropped while training, in [0, 1), before it takes of the memory; the others are multiplied by
+   * 1 / (1 - dropout). Default 0.
+   */
+  dropout?: number
   /** Of the initial values; default: the ambient stream. */
   seed?: number
   /** Default float32. */
@@ -52,9 +58,10 @@ export class Attention extends Layer {
   /** @throws {TypeError | RangeError} if an option is unknown or out of range, or the sizes do not go with the score */
   constructor(options: AttentionLayerOptions) {
     super()
-    const known = ['score', 'querySize', 'memorySize', 'size', 'seed', 'dataType']
+    const known = ['score', 'querySize', 'memorySize', 'size', 'dropout', 'seed', 'dataType']
     refuseUnknownOptions('Attention', options, known)
-    const { score, querySize, memorySize = querySize, size = querySize, seed, dataType = 'float32' } = options
+    const { score, querySize, memorySize = querySize, size = querySize, dropout = 0 } = options
+    const { seed, dataType = 'float32' } = options
     if (!scores.includes(score)) {
       const nearest = nearestName(String(score), scores)
       const hint = nearest ? `; did you mean "${nearest}"?` : ''
@@ -65,6 +72,7 @@ export class Attention extends Layer {
     requireInteger('Attention', 'querySize', querySize)
     requireInteger('Attention', 'memorySize', memorySize)
     requireInteger('Attention', 'size', size)
+    requireNumber('Attention', 'dropout', dropout, { low: 0, high: 1, open: true })
     requireDataType('Attention', dataType)
     if ((score === 'dot' || score === 'scaled') && querySize !== memorySize) {
       throw new RangeError(
@@ -81,7 +89,7 @@ export class Attention extends Layer {
       this.query_weight = weight(size, querySize)
       this.vector = initialiser.uniform([size], 1 / Math.sqrt(size))
     }
-    this.#options = { score, querySize, memorySize, size, seed, dataType }
+    this.#options = { score, querySize, memorySize, size, dropout, seed, dataType }
   }
 
   /** What `attend` asks: the keys of a memory [M, S, memorySize], projected once for all queries. */
@@ -99,17 +107,23 @@ export class Attention extends Layer {
    * @param memory of `remember`, of B memories or with `rows` of those
    * @param options.mask [T·S] or [B·T·S] bytes, 0 where a step does not count for a query
    * @param options.rows [B], the memory that each batch row asks, where several ask the same; without gradients
-   * @returns the context [B, T, memorySize] and the weights [B, 1, T, S]
+   * @returns the context [B, T, memorySize] and the weights [B, 1, T, S], as they are before dropout
    */
   attend(
     query: Tensor,
     { keys, values, keyMask }: Memory,
     { mask, rows }: { mask?: Uint8Array; rows?: Int32Array } = {},
   ): { output: Tensor; weights: Tensor } {
-    const { score, querySize } = this.#options
     const asked = this.query_weight ? linear(query, this.query_weight) : query
-    const scale = score === 'scaled' ? 1 / Math.sqrt(querySize) : 1
-    return attention(asked, keys, values, { scale, vector: this.vector, keyMask, mask, rows })
+    const dropout = this.training ? this.#options.dropout : 0
+    return attention(asked, keys, values, {
+      scale: this.#scale,
+      vector: this.vector,
+      keyMask,
+      mask,
+      dropout,
+      rows,
+    })
   }
 
   /**
@@ -125,7 +139,27 @@ export class Attention extends Layer {
     return this.attend(x, this.remember(memory, { lengths, keyMask: mask })).output
   }
 
+  /** @throws {TypeError} if a query is of another size than a step of the memory: a plan has one sequence, which asks itself */
+  override freeze(): readonly PlanStep[] {
+    const { score, querySize: I, memorySize, size } = this.#options
+    if (memorySize !== I) {
+      throw new TypeError(
+        `compile: an Attention with a querySize of ${I} and a memorySize of ${memorySize} has no frozen form, for a plan has no ` +
+          'memory beside x; call its attend inside noGrad',
+      )
+    }
+    const D = score === 'additive' ? size : I
+    const array = (parameter: Parameter | undefined) => parameter?.array as FloatArray | undefined
+    const [query, key, vector] = [this.query_weight, this.key_weight, this.vector].map(array)
+    return [{ kind: 'attention', I, N: 1, D, E: I, scale: this.#scale, causal: false, query, key, vector }]
+  }
+
   override config(): LayerConfig {
     return { type: 'Attention', ...this.#options }
+  }
+
+  get #scale(): number {
+    const { score, querySize } = this.#options
+    return score === 'scaled' ? 1 / Math.sqrt(querySize) : 1
   }
 }

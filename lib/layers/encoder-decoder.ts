@@ -1,6 +1,6 @@
 /** EncoderDecoder: from one sequence of tokens to another, with attention (Sutskever et al. 2014; Luong et al. 2015). */
 import { describe } from '../errors.ts'
-import type { FloatArray } from '../kernels/contract.ts'
+import type { FloatArray, PlanStep } from '../kernels/contract.ts'
 import { dropout } from '../operations/dropout.ts'
 import { tanh } from '../operations/pointwise.ts'
 import { reshape, slice, transpose } from '../operations/shape.ts'
@@ -108,6 +108,14 @@ export class EncoderDecoder extends Layer {
         feed: new Tensor([B, attentionalSize], feed),
       },
     }
+  }
+
+  /** @throws {TypeError} always: what it reads at a step is what it wrote before */
+  override freeze(): readonly PlanStep[] {
+    throw new TypeError(
+      'compile: an EncoderDecoder has no frozen form, for each step reads what the one before wrote; ' +
+        'generate(model, { source }) takes the model as it is',
+    )
   }
 
   override config(): LayerConfig {

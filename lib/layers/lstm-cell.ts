@@ -1,6 +1,6 @@
 /** LSTMCell: one step of an LSTM, for loops written by hand. Whole windows are the business of `LSTM`. */
 import { refuseUnknownOptions } from '../errors.ts'
-import type { FloatArray, LstmVariant } from '../kernels/contract.ts'
+import type { FloatArray, LstmVariant, PlanStep } from '../kernels/contract.ts'
 import { lstm } from '../operations/lstm.ts'
 import { lstmVariant } from '../operations/lstm-variant.ts'
 import { reshape } from '../operations/shape.ts'
@@ -72,6 +72,14 @@ export class LSTMCell extends Layer {
 
   override parameters(): Iterable<[name: string, parameter: Parameter]> {
     return namedLSTMParameters(this.weights, '')
+  }
+
+  /** @throws {TypeError} always: it takes a step [B, inputSize], a plan sequences */
+  override freeze(): readonly PlanStep[] {
+    throw new TypeError(
+      'compile: an LSTMCell has no frozen form, for it takes one step; load its parameters into an LSTM, whose plan has ' +
+        'streams, or call its forward inside noGrad',
+    )
   }
 
   override config(): LayerConfig {

@@ -1,9 +1,11 @@
 /** Attention as operations: queries take from memories what their keys say fits. */
-import { refuseUnknownOptions, requireInteger } from '../errors.ts'
+import { refuseUnknownOptions, requireInteger, requireNumber } from '../errors.ts'
+import type { FloatArray } from '../kernels/contract.ts'
 import { kernelsFor } from '../kernels/index.ts'
 import { outputBuffer, record } from '../tape.ts'
 import type { Tensor } from '../tensor.ts'
 import { floats, requireLengths, requireMask, requireShape } from './common.ts'
+import { bernoulliMask } from './dropout.ts'
 
 export interface AttentionOptions {
   /** What scores are multiplied by; default 1. 1/√D makes scaled dot products (Vaswani et al. 2017). */
@@ -18,18 +20,25 @@ export interface AttentionOptions {
   keyMask?: Uint8Array
   /** [T·S] or [B·T·S] bytes, 0 where a key does not count for a query, such as `causalMask`; default: all count. */
   mask?: Uint8Array
+  /** Whether only keys s ≤ t count for query t, as with `causalMask` but without its T·S bytes; default false. */
+  causal?: boolean
+  /**
+   * That a weight is dropped, in [0, 1), before it takes of the values; the others are multiplied by 1 / (1 - dropout). Always
+   * samples, by a seed from `ambientRandom()`; default 0.
+   */
+  dropout?: number
   /** The memory that each batch row asks, [B], where several ask the same; without gradients. Default: row b asks memory b. */
   rows?: Int32Array
 }
 
-const names = ['scale', 'vector', 'heads', 'lengths', 'keyMask', 'mask', 'rows']
+const names = ['scale', 'vector', 'heads', 'lengths', 'keyMask', 'mask', 'causal', 'dropout', 'rows']
 
 /**
  *     weights[t, s] = softmax over s of scale·query[t]·key[s], or of scale·vector·tanh(query[t] + key[s])
- *     output[t] = Σ_s weights[t, s]·value[s]
+ *     output[t] = Σ_s drop[t, s]·weights[t, s]·value[s]                 drop = 1 without dropout
  *
  * in each head. With a scale of 1/√D as torch.nn.functional.scaled_dot_product_attention, but for queries for which no key
- * counts: their weights and output are 0.
+ * counts: their weights and output are 0. The weights returned are those before dropout.
  *
  * @param query [B, T, heads·D]
  * @param key [M, S, heads·D], M memories: B, unless `rows` says which of them each row asks
@@ -44,14 +53,16 @@ export function attention(
   options: AttentionOptions = {},
 ): { output: Tensor; weights: Tensor } {
   refuseUnknownOptions('attention', options, names)
-  const { scale = 1, vector, heads: N = 1, rows } = options
+  const { scale = 1, vector, heads: N = 1, causal, dropout = 0, rows } = options
   requireInteger('attention', 'heads', N)
+  requireNumber('attention', 'dropout', dropout, { low: 0, high: 1, open: true })
   const { B, T, S, D, E, M } = shapeOf(query, key, value, { N, rows })
   if (vector) requireShape('attention', 'vector', vector, [N * D])
   const keyMask = keyMaskOf(options, { M, S })
   const mask = queryMaskOf(options.mask, { B, T, S })
   const [q, k, v] = floats('attention', query, key, value)
   const a = vector && floats('attention', query, vector)[1]
+  const drop = dropout > 0 ? factorsOf(q, [B, N, T, S], dropout) : undefined
   const kernels = kernelsFor(q)
   const y = outputBuffer(q, B * T * N * E)
   const weights = outputBuffer(q, B * N * T * S)
@@ -68,8 +79,10 @@ export function attention(
     k,
     v,
     vector: a,
+    drop,
     keyMask,
     mask,
+    causal,
     rows,
     y,
     weights,
@@ -92,6 +105,7 @@ export function attention(
       k,
       v,
       vector: a,
+      drop,
       weights,
       dy,
       dweights,
@@ -102,6 +116,11 @@ export function attention(
     })
   })
   return { output, weights: made }
+}
+
+function factorsOf(like: FloatArray, shape: readonly number[], dropout: number): FloatArray {
+  const kept = 1 - dropout
+  return bernoulliMask(like, shape, { probability: kept, value: 1 / kept }).array as FloatArray
 }
 
 /** [T·T] bytes for `mask`: step t attends to the steps up to itself. */

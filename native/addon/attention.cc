@@ -4,26 +4,6 @@
 namespace lstm_native {
 namespace {
 
-void batched_gemm(const Napi::CallbackInfo& info) {
-  const Arguments a = object_argument(info, "batchedGemm");
-  BatchedGemmArgs args = {};
-  args.batch = a.integer("batch");
-  args.M = a.integer("M");
-  args.N = a.integer("N");
-  args.K = a.integer("K");
-  args.transpose_a = a.flag("transposeA");
-  args.transpose_b = a.flag("transposeB");
-  args.accumulate = a.flag("accumulate");
-  args.A = a.floats("A", args.batch * area(args.M, args.K));
-  args.B = a.floats("B", args.batch * area(args.K, args.N));
-  args.C = a.floats("C", args.batch * area(args.M, args.N));
-  args.lda = args.transpose_a ? args.M : args.K;
-  args.ldb = args.transpose_b ? args.K : args.N;
-  args.ldc = args.N;
-  const Call call(info);
-  call.kernels.batched_gemm(call.context, args);
-}
-
 AttentionArgs attention_shape(const Arguments& a) {
   AttentionArgs args = {};
   args.B = a.integer("B");
@@ -35,6 +15,7 @@ AttentionArgs attention_shape(const Arguments& a) {
   args.scale = a.real("scale");
   args.vector = a.optional_floats("vector", area(args.N, args.D));
   args.q = a.floats("q", area(args.B, args.T) * args.N * args.D);
+  args.drop = a.optional_floats("drop", area(args.B, args.N) * args.T * args.S);
   args.weights = a.floats("weights", area(args.B, args.N) * args.T * args.S);
   return args;
 }
@@ -55,6 +36,7 @@ void attention_forward(const Napi::CallbackInfo& info) {
   args.v = a.floats("v", memories * args.S * args.N * args.E);
   args.key_mask = a.optional_bytes("keyMask", memories * args.S);
   args.mask = a.optional_bytes("mask", area(args.B, args.T) * args.S);
+  args.causal = a.flag("causal");
   args.y = a.floats("y", area(args.B, args.T) * args.N * args.E);
   const Call call(info);
   call.kernels.attention_forward(call.context, args);
@@ -80,7 +62,6 @@ void attention_backward(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void export_attention(Napi::Env env, Napi::Object exports) {
-  export_function<batched_gemm>(env, exports, "batchedGemm");
   export_function<attention_forward>(env, exports, "attentionForward");
   export_function<attention_backward>(env, exports, "attentionBackward");
 }

@@ -4,23 +4,37 @@
 namespace lstm_native {
 namespace {
 
+// One product, or `batch` of them, whose matrices stand one behind the other.
+void read_product(const Arguments& a, std::size_t batch, GemmArgs* args) {
+  args->M = a.integer("M");
+  args->N = a.integer("N");
+  args->K = a.integer("K");
+  args->transpose_a = a.flag("transposeA");
+  args->transpose_b = a.flag("transposeB");
+  args->accumulate = a.flag("accumulate");
+  args->A = a.floats("A", batch * area(args->M, args->K));
+  args->B = a.floats("B", batch * area(args->K, args->N));
+  args->C = a.floats("C", batch * area(args->M, args->N));
+  args->lda = args->transpose_a ? args->M : args->K;
+  args->ldb = args->transpose_b ? args->K : args->N;
+  args->ldc = args->N;
+}
+
 void gemm(const Napi::CallbackInfo& info) {
   const Arguments a = object_argument(info, "gemm");
   GemmArgs args = {};
-  args.M = a.integer("M");
-  args.N = a.integer("N");
-  args.K = a.integer("K");
-  args.transpose_a = a.flag("transposeA");
-  args.transpose_b = a.flag("transposeB");
-  args.accumulate = a.flag("accumulate");
-  args.A = a.floats("A", area(args.M, args.K));
-  args.B = a.floats("B", area(args.K, args.N));
-  args.C = a.floats("C", area(args.M, args.N));
-  args.lda = args.transpose_a ? args.M : args.K;
-  args.ldb = args.transpose_b ? args.K : args.N;
-  args.ldc = args.N;
+  read_product(a, 1, &args);
   const Call call(info);
   call.kernels.gemm(call.context, args);
+}
+
+void batched_gemm(const Napi::CallbackInfo& info) {
+  const Arguments a = object_argument(info, "batchedGemm");
+  BatchedGemmArgs args = {};
+  args.batch = a.integer("batch");
+  read_product(a, args.batch, &args);
+  const Call call(info);
+  call.kernels.batched_gemm(call.context, args);
 }
 
 LinearArgs linear_arguments(const Arguments& a) {
@@ -176,6 +190,7 @@ Napi::Value softmax_cross_entropy(const Napi::CallbackInfo& info) {
 
 void export_dense(Napi::Env env, Napi::Object exports) {
   export_function<gemm>(env, exports, "gemm");
+  export_function<batched_gemm>(env, exports, "batchedGemm");
   export_function<linear_forward>(env, exports, "linearForward");
   export_function<linear_backward>(env, exports, "linearBackward");
   export_function<embedding_forward>(env, exports, "embeddingForward");

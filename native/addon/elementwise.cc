@@ -7,7 +7,7 @@
 namespace lstm_native {
 namespace {
 
-// In the order of the enums of kernels.h.
+// In the order of the enums of kernels/elementwise.h.
 const char* const kUnaryNames[] = {"exp",       "log",    "sigmoid",    "tanh", "relu",     "gelu",
                                    "softplus",  "square", "sqrt",       "abs",  "negate",   "geluTanh",
                                    "relu6",     "selu",   "softsign",   "silu", "hardSilu", "mish",

@@ -1,4 +1,4 @@
-// The LSTM: what the arguments mean is said in lib/kernels/contract.ts.
+// The LSTM: what the arguments mean is said in lib/kernels/contract-lstm.ts.
 #include <vector>
 
 #include "../huge_pages.h"

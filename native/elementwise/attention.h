@@ -33,13 +33,14 @@ BRICK void add_scaled(float alpha, const float* x, float* y, int n) {
   if (j < n) store(y + j, fma(scaling, load(x + j, n - j), load(y + j, n - j)), n - j);
 }
 
-// One head of one batch row: where its numbers stand. Rows of q are q_row apart, and so on.
+// One head of one batch row: where its numbers stand. Rows of q are k_row apart, and so on.
 struct Head {
+  int T, S;
   const float* q;
   const float* k;
   const float* v;
   const float* vector;
-  std::ptrdiff_t first;  // in weights
+  std::ptrdiff_t first;  // in weights and drop
   std::ptrdiff_t q_at, k_at, y_at, v_at;
   std::ptrdiff_t k_row, v_row;  // also of q and y
 };
@@ -48,12 +49,19 @@ BRICK Head head_of(const AttentionArgs& args, int item) {
   const int b = item / args.N, n = item % args.N;
   const std::ptrdiff_t memory = args.rows != nullptr ? args.rows[b] : b;
   Head head;
+  head.T = args.T;
+  head.S = args.S;
+  std::ptrdiff_t queries = static_cast<std::ptrdiff_t>(b) * args.T, keys = memory * args.S;
+  if (args.offsets != nullptr) {
+    queries = keys = args.offsets[b];
+    head.T = head.S = args.offsets[b + 1] - args.offsets[b];
+  }
   head.k_row = static_cast<std::ptrdiff_t>(args.N) * args.D;
   head.v_row = static_cast<std::ptrdiff_t>(args.N) * args.E;
-  head.q_at = static_cast<std::ptrdiff_t>(b) * args.T * head.k_row + static_cast<std::ptrdiff_t>(n) * args.D;
-  head.k_at = memory * args.S * head.k_row + static_cast<std::ptrdiff_t>(n) * args.D;
-  head.y_at = static_cast<std::ptrdiff_t>(b) * args.T * head.v_row + static_cast<std::ptrdiff_t>(n) * args.E;
-  head.v_at = memory * args.S * head.v_row + static_cast<std::ptrdiff_t>(n) * args.E;
+  head.q_at = queries * head.k_row + static_cast<std::ptrdiff_t>(n) * args.D;
+  head.k_at = keys * head.k_row + static_cast<std::ptrdiff_t>(n) * args.D;
+  head.y_at = queries * head.v_row + static_cast<std::ptrdiff_t>(n) * args.E;
+  head.v_at = keys * head.v_row + static_cast<std::ptrdiff_t>(n) * args.E;
   head.q = args.q + head.q_at;
   head.k = args.k + head.k_at;
   head.v = args.v + head.v_at;
@@ -63,15 +71,16 @@ BRICK Head head_of(const AttentionArgs& args, int item) {
 }
 
 // The softmax of the scores of query t, which are -∞ at keys that do not count: exp makes zeros of them. All
-// zeros where no key counts.
-static void attention_weights(const AttentionArgs& args, const Head& head, int item, int t, float* weights) {
-  const int b = item / args.N, S = args.S;
+// zeros where no key counts. Returns one past the last key that does: what follows adds nothing, whatever its
+// number, so that a sequence has the bits that it has alone.
+static int attention_weights(const AttentionArgs& args, const Head& head, int item, int t, float* weights) {
+  const int b = item / args.N, S = args.causal && t + 1 < head.S ? t + 1 : head.S;
   const std::ptrdiff_t memory = args.rows != nullptr ? args.rows[b] : b;
-  const std::uint8_t* key_mask = args.key_mask != nullptr ? args.key_mask + memory * S : nullptr;
+  const std::uint8_t* key_mask = args.key_mask != nullptr ? args.key_mask + memory * args.S : nullptr;
   const std::uint8_t* mask =
-      args.mask != nullptr ? args.mask + (static_cast<std::ptrdiff_t>(b) * args.T + t) * S : nullptr;
+      args.mask != nullptr ? args.mask + (static_cast<std::ptrdiff_t>(b) * args.T + t) * args.S : nullptr;
   const float* q = head.q + t * head.k_row;
-  bool any = false;
+  int end = 0;
   for (int s = 0; s < S; s++) {
     if ((key_mask != nullptr && key_mask[s] == 0) || (mask != nullptr && mask[s] == 0)) {
       weights[s] = -HUGE_VALF;
@@ -80,30 +89,38 @@ static void attention_weights(const AttentionArgs& args, const Head& head, int i
     const float* k = head.k + s * head.k_row;
     weights[s] = args.scale * (head.vector != nullptr ? squashed_product(head.vector, q, k, args.D)
                                                       : inner_product(q, k, args.D));
-    any = true;
+    end = s + 1;
   }
-  if (!any) {
-    std::memset(weights, 0, sizeof(float) * S);
-    return;
-  }
-  const double total = shifted_exps(weights, largest_of(weights, S), S, weights);
+  std::memset(weights + end, 0, sizeof(float) * (head.S - end));
+  if (end == 0) return 0;
+  const double total = shifted_exps(weights, largest_of(weights, end), end, weights);
   const V divisor = set(static_cast<float>(total));
-  for (int s = 0; s < S; s += kWidth) store(weights + s, div(load(weights + s, S - s), divisor), S - s);
+  for (int s = 0; s < end; s += kWidth) store(weights + s, div(load(weights + s, end - s), divisor), end - s);
+  return end;
 }
 
+struct AttentionRun {
+  const AttentionArgs* args;
+  float* scratch;  // [threads][S] where nobody wants the weights
+};
+
 static void attention_forward_share(void* data, int index, int count) {
-  const AttentionArgs& args = *static_cast<const AttentionArgs*>(data);
+  const AttentionRun& run = *static_cast<const AttentionRun*>(data);
+  const AttentionArgs& args = *run.args;
   int first, last;
   share(args.B * args.N, index, count, &first, &last);
   for (int item = first; item < last; item++) {
     const Head head = head_of(args, item);
-    for (int t = 0; t < args.T; t++) {
-      float* weights = args.weights + head.first + static_cast<std::ptrdiff_t>(t) * args.S;
-      attention_weights(args, head, item, t, weights);
+    for (int t = 0; t < head.T; t++) {
+      const std::ptrdiff_t row = head.first + static_cast<std::ptrdiff_t>(t) * args.S;
+      float* weights = args.weights != nullptr ? args.weights + row
+                                               : run.scratch + static_cast<std::ptrdiff_t>(index) * args.S;
+      const int end = attention_weights(args, head, item, t, weights);
       float* y = args.y + head.y_at + t * head.v_row;
       std::memset(y, 0, sizeof(float) * args.E);
-      for (int s = 0; s < args.S; s++) {
-        if (weights[s] != 0) add_scaled(weights[s], head.v + s * head.v_row, y, args.E);
+      for (int s = 0; s < end; s++) {
+        const float weight = args.drop != nullptr ? weights[s] * args.drop[row + s] : weights[s];
+        if (weight != 0) add_scaled(weight, head.v + s * head.v_row, y, args.E);
       }
     }
   }
@@ -116,8 +133,11 @@ BRICK int attention_threads(const Context& context, const AttentionArgs& args, d
 }
 
 static void attention_forward(const Context& context, const AttentionArgs& args) {
-  AttentionArgs run = args;
-  context.pool->run(attention_threads(context, args, 1), attention_forward_share, &run);
+  const int threads = attention_threads(context, args, 1);
+  AttentionRun run = {&args, nullptr};
+  if (args.weights == nullptr)
+    run.scratch = context.arena->take<float>(static_cast<std::size_t>(threads) * args.S);
+  context.pool->run(threads, attention_forward_share, &run);
 }
 
 struct AttentionGradient {
@@ -150,11 +170,12 @@ static void attention_query_gradient(const AttentionGradient& run, const Head& h
   for (int s = 0; s < args.S; s++) {
     d_weights[s] = 0;
     if (weights[s] == 0) continue;
+    const float factor = args.drop != nullptr ? args.drop[row + s] : 1;
     if (args.dweights != nullptr) d_weights[s] = args.dweights[row + s];
-    if (dy != nullptr) d_weights[s] += inner_product(dy, head.v + s * head.v_row, args.E);
+    if (dy != nullptr) d_weights[s] += factor * inner_product(dy, head.v + s * head.v_row, args.E);
     mean += static_cast<double>(weights[s]) * d_weights[s];
     if (dy != nullptr && args.dv != nullptr)
-      add_scaled(weights[s], dy, args.dv + head.v_at + s * head.v_row, args.E);
+      add_scaled(factor * weights[s], dy, args.dv + head.v_at + s * head.v_row, args.E);
   }
   const std::ptrdiff_t q_at = t * head.k_row;
   float* dq = args.dq != nullptr ? args.dq + head.q_at + q_at : nullptr;

@@ -1,6 +1,6 @@
 // What happens to a unit between its gates' sums and its new state, and the way back. Equations in
-// lib/kernels/contract.ts. All functions work on one block of units of one row, of which `n` lanes are valid:
-// what is there in memory of parameters and masks. Of gates and cells there are `lanes`, whole vectors
+// lib/kernels/contract-lstm.ts. All functions work on one block of units of one row, of which `n` lanes are
+// valid: what is there in memory of parameters and masks. Of gates and cells there are `lanes`, whole vectors
 // mostly.
 #pragma once
 

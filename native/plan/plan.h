@@ -31,7 +31,8 @@ enum class PlanKind {
   affine,
   conv2d,
   pool2d,
-  global_pool2d
+  global_pool2d,
+  attention
 };
 
 // One step as it stands in the program. Offsets into the weights count cache lines of 16 floats.
@@ -42,15 +43,15 @@ struct PlanStep {
   std::int32_t kind;
   std::int32_t input;       // features in; for an embedding the size of the vocabulary
   std::int32_t output;      // features out
-  std::int32_t hidden;      // H
+  std::int32_t hidden;      // H; of attention the width of its queries and keys
   std::int32_t projection;  // P
   std::int32_t flags;
-  std::int32_t weights[2];  // lines, of each direction; of weight and bias; of scale and shift
+  std::int32_t weights[2];  // lines, of each direction; of weight and bias; of scale and shift; attention.h
   std::int32_t state;       // first float of the step's part of a state row
   std::int32_t function;    // Unary, Pool, or Merge of an LSTM
   float eps, zoneout_cell, zoneout_hidden;
-  float alpha, beta;  // UnaryNumbers; alpha is what a masking leaves out
-  std::int32_t size, stride, dilation, padding, groups;
+  float alpha, beta;  // UnaryNumbers; alpha is what a masking leaves out, or the scale of scores
+  std::int32_t size, stride, dilation, padding, groups;  // the heads of attention are groups
   std::int32_t variants[2];  // of each direction: 1 + the line with a PlanVariant, 0 for the standard cell
   // Of images: windows over columns, those above being over rows; a height of 0: the rows are the time steps.
   std::int32_t column_size, column_stride, column_dilation, column_padding;
@@ -59,7 +60,7 @@ struct PlanStep {
 };
 static_assert(sizeof(PlanStep) == PlanStep::kInts * sizeof(std::int32_t));
 
-inline constexpr PlanKind kLastKind = PlanKind::global_pool2d;
+inline constexpr PlanKind kLastKind = PlanKind::attention;
 
 enum PlanFlag {
   kLayerNormFlag = 1,
@@ -73,7 +74,13 @@ enum PlanFlag {
   kZeroMaskedFlag = 256,  // of an LSTM: the output of a masked step is zero
   kMaskZeroFlag = 512,    // of an embedding: steps with index 0 do not count
   kCountPaddingFlag = 1024,
-  kKeepMaskFlag = 2048  // of a reverse: the mask is not turned with the steps
+  kKeepMaskFlag = 2048,  // of a reverse: the mask is not turned with the steps
+  // Of attention: which of its projections there are, else x itself; whether scores go through tanh.
+  kQueryFlag = 1 << 12,
+  kKeyFlag = 1 << 13,
+  kValueFlag = 1 << 14,
+  kVectorFlag = 1 << 15,
+  kCausalFlag = 1 << 16
 };
 
 // What becomes of the outputs of two directions: side by side, or one as wide as each.
@@ -115,7 +122,7 @@ struct PlanRun {
 // program reads nothing that is not its own.
 std::string check_plan(const Kernels& kernels, const Plan& plan);
 
-// Whether runs of the plan may have offsets: no step but an LSTM and last_step looks along time.
+// Whether runs of the plan may have offsets: no step but an LSTM, attention and last_step looks along time.
 bool runs_ragged(const Plan& plan);
 
 // Rows of y that a run makes, or -1 where a step cannot take what comes to it.

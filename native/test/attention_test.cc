@@ -20,7 +20,7 @@ void check(const Kernels* kernels, const char* what, int turn, const Floats& act
 
 struct Case {
   AttentionArgs args;
-  Floats q, k, v, vector, dy, dweights;
+  Floats q, k, v, vector, drop, dy, dweights;
   Bytes key_mask, mask;
 };
 
@@ -41,6 +41,8 @@ Case any_case(int turn) {
   c.vector = random.numbers(static_cast<std::size_t>(args.N) * args.D);
   c.dy = random.numbers(static_cast<std::size_t>(args.B) * args.T * args.N * args.E);
   c.dweights = random.numbers(static_cast<std::size_t>(args.B) * args.N * args.T * args.S);
+  c.drop = random.numbers(c.dweights.size());
+  for (float& each : c.drop) each = each < 0 ? 0 : 1.5f;
   c.key_mask.resize(static_cast<std::size_t>(args.B) * args.S);
   c.mask.resize(static_cast<std::size_t>(args.B) * args.T * args.S);
   for (std::uint8_t& each : c.key_mask) each = random.below(4) > 0;
@@ -53,6 +55,8 @@ Case any_case(int turn) {
   args.vector = turn % 3 == 2 ? c.vector.data() : nullptr;
   args.key_mask = turn % 4 > 1 ? c.key_mask.data() : nullptr;
   args.mask = turn % 5 > 2 ? c.mask.data() : nullptr;
+  args.causal = turn % 6 == 5;
+  args.drop = turn % 7 > 3 ? c.drop.data() : nullptr;
   return c;
 }
 
@@ -70,6 +74,7 @@ void query(const AttentionArgs& a, int b, int n, int t, Doubles& y, Doubles& wei
   double total = 0, mean = 0;
   for (int s = 0; s < a.S; s++) {
     if ((a.key_mask && !a.key_mask[b * a.S + s]) || (a.mask && !a.mask[(b * a.T + t) * a.S + s])) continue;
+    if (a.causal && s > t) continue;
     double score = 0;
     for (int j = 0; j < a.D; j++) {
       score += a.vector ? a.vector[n * a.D + j] * std::tanh(static_cast<double>(a.q[q(j)]) + a.k[k(s, j)])
@@ -81,11 +86,12 @@ void query(const AttentionArgs& a, int b, int n, int t, Doubles& y, Doubles& wei
   for (int s = 0; s < a.S && total > 0; s++) {
     weights[row + s] /= total;
     if (weights[row + s] == 0) continue;
+    const double factor = a.drop ? a.drop[row + s] : 1;
     dw[s] = a.dweights ? a.dweights[row + s] : 0;
     for (int j = 0; j < a.E; j++) {
-      y[out(j)] += weights[row + s] * a.v[v(s, j)];
-      dw[s] += static_cast<double>(a.dy[out(j)]) * a.v[v(s, j)];
-      d.dv[v(s, j)] += weights[row + s] * a.dy[out(j)];
+      y[out(j)] += factor * weights[row + s] * a.v[v(s, j)];
+      dw[s] += factor * a.dy[out(j)] * a.v[v(s, j)];
+      d.dv[v(s, j)] += factor * weights[row + s] * a.dy[out(j)];
     }
     mean += weights[row + s] * dw[s];
   }

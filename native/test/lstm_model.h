@@ -1,4 +1,4 @@
-// An LSTM call with random contents, and its equations (lib/kernels/contract.ts) in double precision.
+// An LSTM call with random contents, and its equations (lib/kernels/contract-lstm.ts) in double precision.
 #pragma once
 #include <algorithm>
 #include <vector>

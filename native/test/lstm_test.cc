@@ -1,5 +1,5 @@
-// The LSTM on every target: forward against the equations of lib/kernels/contract.ts in double precision,
-// backward against their central differences, and the promises about bits and padding.
+// The LSTM on every target: forward against the equations of lib/kernels/contract-lstm.ts in double
+// precision, backward against their central differences, and the promises about bits and padding.
 #include <string>
 
 #include "lstm_model.h"

@@ -2,6 +2,7 @@
 // watch.
 #include <limits>
 
+#include "../plan/attention.h"
 #include "../plan/images.h"
 #include "../plan/plan.h"
 #include "../plan/steps.h"
@@ -47,6 +48,7 @@ struct Program {
     step.alpha = 0.5f;
     step.size = step.stride = step.dilation = step.groups = 1;
     if (kind == PlanKind::lstm) lstm(step);
+    if (kind == PlanKind::attention) attention(step);
     if (kind == PlanKind::linear || kind == PlanKind::embedding || kind == PlanKind::conv1d)
       step.output = 1 + random.below(12);
     if (kind == PlanKind::conv1d || kind == PlanKind::pool1d) {
@@ -125,6 +127,21 @@ struct Program {
     state_width += D * (shape.R() + shape.H);
   }
 
+  void attention(PlanStep& step) {
+    const bool projects = random.below(3) > 0, makes_values = projects || random.below(2) == 0;
+    step.groups = projects ? 1 + random.below(3) : 1;
+    if (projects) step.flags |= kQueryFlag | kKeyFlag;
+    step.hidden = projects ? step.groups * (1 + random.below(5)) : width;
+    if (makes_values) step.flags |= kValueFlag;
+    if (makes_values) step.output = step.groups * (1 + random.below(5));
+    for (PlanFlag each : {kBiasFlag, kVectorFlag, kCausalFlag}) {
+      if (random.below(2) == 0) step.flags |= each;
+    }
+    std::size_t lengths[2];
+    attention_lengths(*kernels, step, lengths);
+    for (int s = 0; s < 2; s++) step.weights[s] = section(lengths[s]);
+  }
+
   // A number of a step, of a variant or of the plan becomes another one.
   void damage() {
     constexpr std::int32_t low = std::numeric_limits<std::int32_t>::min(), high = -(low + 1);
@@ -162,6 +179,9 @@ struct Program {
       const std::int64_t rows = plan_output_rows(first, whole);
       const std::size_t features = i == 0 ? steps[0].input : steps[i - 1].output;
       if (rows < 0 || static_cast<std::size_t>(rows) * features > kMost) return false;
+      if (i == static_cast<int>(steps.size()) || !is(steps[i], PlanKind::attention)) continue;
+      const std::int64_t most = rows / B > steps[i].hidden ? rows / B : steps[i].hidden;
+      if (static_cast<std::size_t>(rows * most) > kMost) return false;
     }
     return true;
   }

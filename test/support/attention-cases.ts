@@ -9,7 +9,7 @@ function attentionOf(size: Size): { D: number; E: number; S: number; T: number }
   return { ...shape, [place]: size === 1000 ? 300 : size }
 }
 
-const masks = ['none', 'keys', 'pairs'] as const
+const masks = ['none', 'keys', 'pairs', 'causal'] as const
 const isKept = (_: unknown, i: number) => Number(i % 7 !== 3)
 const bytes = (length: number) => new Uint8Array(length).map(isKept)
 
@@ -31,7 +31,7 @@ export const attentionCases: KernelCase[] = [
     )
   }),
   ...[false, true].flatMap((additive) =>
-    masks.map((masked) =>
+    [...masks, 'none, dropped' as const].map((masked) =>
       kernelCase(
         `${additive ? 'additive ' : ''}attention, mask ${masked}`,
         // Scores carry the rounding of their sum into exp, and the gradients that of the weights into another.
@@ -42,15 +42,17 @@ export const attentionCases: KernelCase[] = [
           const { D, E, S, T } = shape
           const [q, k, v] = [take(B * T * N * D), take(B * S * N * D), take(B * S * N * E)]
           const vector = additive ? take(N * D) : undefined
-          const given = { ...shape, q, k, v, vector, scale: 1 / Math.sqrt(D) }
+          const drop = masked === 'none, dropped' ? take(B * N * T * S) : undefined
+          const given = { ...shape, q, k, v, vector, drop, scale: 1 / Math.sqrt(D) }
           const [y, weights] = [take(B * T * N * E), take(B * N * T * S)]
           const keyMask = masked === 'keys' ? bytes(B * S) : undefined
           const mask = masked === 'pairs' ? bytes(B * T * S) : undefined
-          kernels.attentionForward({ ...given, keyMask, mask, y, weights })
+          const counted = { keyMask, mask, causal: masked === 'causal' }
+          kernels.attentionForward({ ...given, ...counted, y, weights })
           // One memory for all rows.
           const rows = new Int32Array(B).fill(1)
           const shared = { y: take(y.length), weights: take(weights.length) }
-          kernels.attentionForward({ ...given, keyMask, mask, rows, ...shared })
+          kernels.attentionForward({ ...given, ...counted, rows, ...shared })
           const [dy, dweights] = [take(y.length), take(weights.length)]
           const gradients = { dq: take(q.length), dk: take(k.length), dv: take(v.length) }
           const dvector = additive ? take(N * D) : undefined

@@ -1,5 +1,6 @@
 /** Models of every kind that a plan can be, for what serves them. */
 import {
+  Attention,
   activation,
   Conv1d,
   Embedding,
@@ -12,6 +13,7 @@ import {
   lastStep,
   Masking,
   MaxPool1d,
+  MultiHeadAttention,
   Random,
   Reverse,
   Sequential,
@@ -87,6 +89,23 @@ export const whole: Record<string, () => Sequential> = {
     ]),
   'a global maximum': () => new Sequential([lstm(), new GlobalMaxPool1d(), head(18)]),
   'steps turned round': () => new Sequential([new Reverse(), lstm(), head(18)]),
+  attention: () =>
+    new Sequential([lstm(), new MultiHeadAttention({ embedSize: 18, heads: 3, seed: 6 }), head(18)]),
+  'causal attention to the last step': () =>
+    new Sequential([
+      lstm(),
+      new MultiHeadAttention({ embedSize: 18, heads: 2, causal: true, seed: 6 }),
+      lastStep(),
+      head(18),
+    ]),
+  'additive attention to steps of which some are masked, and their average': () =>
+    new Sequential([
+      new Embedding({ vocabularySize: 11, embeddingSize: 3, maskZero: true, seed: 3 }),
+      lstm(),
+      new Attention({ score: 'additive', querySize: 18, size: 7, seed: 7 }),
+      new GlobalAveragePool1d(),
+      head(18),
+    ]),
 }
 
 const takesIndices = (model: Sequential) => model.layers[0] instanceof Embedding

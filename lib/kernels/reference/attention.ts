@@ -17,13 +17,13 @@ export function batchedGemm(call: BatchedGemmCall): void {
 }
 
 export function attentionForward(call: AttentionForward): void {
-  const { B, T, S, N, D, E, scale, q, k, v, vector, keyMask, mask, rows, y, weights } = call
+  const { B, T, S, N, D, E, scale, q, k, v, vector, drop, keyMask, mask, causal, rows, y, weights } = call
   const scores = new Float64Array(S)
   const sum = new Float64Array(E)
   for (let b = 0; b < B; b++) {
     const memory = rows ? rows[b] : b
     const counts = (t: number, s: number) =>
-      keyMask?.[memory * S + s] !== 0 && mask?.[(b * T + t) * S + s] !== 0
+      keyMask?.[memory * S + s] !== 0 && mask?.[(b * T + t) * S + s] !== 0 && !(causal && s > t)
     for (let n = 0; n < N; n++) {
       for (let t = 0; t < T; t++) {
         const qAt = ((b * T + t) * N + n) * D
@@ -46,7 +46,8 @@ export function attentionForward(call: AttentionForward): void {
         for (let s = 0; s < S; s++) {
           const weight = counts(t, s) ? Math.exp(scores[s] - largest) / total : 0
           weights[wAt + s] = weight
-          if (weight !== 0) addScaled(weight, v, ((memory * S + s) * N + n) * E, sum, 0, E)
+          const taken = drop ? weight * drop[wAt + s] : weight
+          if (taken !== 0) addScaled(taken, v, ((memory * S + s) * N + n) * E, sum, 0, E)
         }
         y.set(sum, ((b * T + t) * N + n) * E)
       }
@@ -54,9 +55,10 @@ export function attentionForward(call: AttentionForward): void {
   }
 }
 
-/** de = w∘(dw - Σ dw∘w) with dw[s] = dy·v[s] + dweights[s]; a key of weight 0 gets and gives nothing. */
+/** de = w∘(dw - Σ dw∘w) with dw[s] = drop[s]·dy·v[s] + dweights[s]; a key of weight 0 gets and gives nothing. */
 export function attentionBackward(call: AttentionBackward): void {
-  const { B, T, S, N, D, E, scale, q, k, v, vector, weights, dy, dweights, dq, dk, dv, dvector } = call
+  const { B, T, S, N, D, E, scale, q, k, v, vector, drop, weights } = call
+  const { dy, dweights, dq, dk, dv, dvector } = call
   const dw = new Float64Array(S)
   for (let b = 0; b < B; b++) {
     for (let n = 0; n < N; n++) {
@@ -69,9 +71,10 @@ export function attentionBackward(call: AttentionBackward): void {
           const weight = weights[wAt + s]
           if (weight === 0) continue
           const vAt = ((b * S + s) * N + n) * E
-          dw[s] = (dweights ? dweights[wAt + s] : 0) + (dy ? dot(dy, yAt, v, vAt, E) : 0)
+          const factor = drop ? drop[wAt + s] : 1
+          dw[s] = (dweights ? dweights[wAt + s] : 0) + (dy ? factor * dot(dy, yAt, v, vAt, E) : 0)
           mean += weight * dw[s]
-          if (dv && dy) addScaled(weight, dy, yAt, dv, vAt, E)
+          if (dv && dy) addScaled(weight * factor, dy, yAt, dv, vAt, E)
         }
         for (let s = 0; s < S; s++) {
           if (weights[wAt + s] === 0) continue

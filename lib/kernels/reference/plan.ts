@@ -9,6 +9,7 @@ import { embeddingForward } from './embedding.ts'
 import { linearForward } from './linear.ts'
 import { zerosLike } from './lstm-common.ts'
 import { layerNormForward } from './normalization.ts'
+import { runAttention } from './plan-attention.ts'
 import { runConv2d, runGlobalPool2d, runPool2d } from './plan-images.ts'
 import { runLstm } from './plan-lstm.ts'
 import { unaryForward } from './pointwise.ts'
@@ -103,6 +104,9 @@ function runStep({ step, input, output, state }: Sized, rows: Rows): void {
       batchNormForward({ N: x.length / C, C, x, mean, variance, gain, shift, eps: 0, y })
       break
     }
+    case 'attention':
+      runAttention(step, validSteps(rows), rows, x)
+      break
     case 'conv2d':
       runConv2d(step, rows, x)
       break
