@@ -4,6 +4,7 @@ import type { Binary, FloatArray, Kernels, Reduction } from '../lib/kernels/cont
 import { backend, kernelsFor, setThreads, useBackend } from '../lib/kernels/index.ts'
 import { referenceKernels } from '../lib/kernels/reference/index.ts'
 import { attentionCases } from './support/attention-cases.ts'
+import { expectSameBits } from './support/close.ts'
 import {
   type KernelCase,
   kernelCases,
@@ -29,13 +30,6 @@ function normError(actual: FloatArray, truth: FloatArray): number {
     whole += truth[i] ** 2
   }
   return Math.sqrt(difference / (whole || 1))
-}
-
-const bytes = ({ buffer, byteOffset, byteLength }: FloatArray) => Buffer.from(buffer, byteOffset, byteLength)
-
-function expectSameBits(actual: Result, expected: Result) {
-  const different = Object.keys(expected).filter((name) => !bytes(actual[name]).equals(bytes(expected[name])))
-  expect(different).toEqual([])
 }
 
 const named = [...kernelCases, ...attentionCases, ...imageCases].map((one): [string, KernelCase] => [
