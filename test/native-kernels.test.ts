@@ -15,6 +15,7 @@ import {
   unaryKinds as unaries,
 } from './support/kernel-cases.ts'
 import { imageCases } from './support/kernel-cases-images.ts'
+import { likelihoodCases } from './support/kernel-cases-likelihood.ts'
 
 useBackend('native')
 const { available } = backend()
@@ -32,10 +33,8 @@ function normError(actual: FloatArray, truth: FloatArray): number {
   return Math.sqrt(difference / (whole || 1))
 }
 
-const named = [...kernelCases, ...attentionCases, ...imageCases].map((one): [string, KernelCase] => [
-  one.name,
-  one,
-])
+const cases = [...kernelCases, ...attentionCases, ...imageCases, ...likelihoodCases]
+const named = cases.map((one): [string, KernelCase] => [one.name, one])
 const truths = new Map<string, Result>()
 
 /** What the reference says in float64, computed once for all targets. */
