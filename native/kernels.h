@@ -8,6 +8,7 @@
 
 #include "kernels/attention.h"
 #include "kernels/elementwise.h"
+#include "kernels/likelihood.h"
 #include "kernels/lstm.h"
 #include "kernels/products.h"
 #include "kernels/rows.h"
@@ -57,6 +58,7 @@ struct Kernels {
   void (*softmax_backward)(const Context&, const SoftmaxArgs&);
   void (*softmax_cross_entropy)(const Context&, CrossEntropyArgs&);
   void (*ctc_loss)(const Context&, const CtcArgs&);
+  void (*likelihood)(const Context&, Likelihood, LikelihoodArgs&);
   std::size_t (*conv1d_packed_length)(const Conv1dShape&);
   void (*conv1d_pack)(const Context&, const Conv1dShape&, const float* weight, float* packed);
   void (*conv1d_forward)(const Context&, const Conv1dArgs&);
@@ -93,6 +95,8 @@ struct Kernels {
   void (*rnn_backward)(const Context&, const RnnArgs&);
   // exp, sigmoid and tanh of native/math/activations.h, for the accuracy tests.
   void (*activation)(Unary, std::size_t n, const float* x, float* y);
+  // Those of native/math/special.h, likewise.
+  void (*special)(Special, std::size_t n, const double* x, double* y);
 };
 
 // The table of a target, or null where this build has none (NEON on x86 and the reverse).

@@ -24,6 +24,7 @@
       "native/addon/ctc.cc",
       "native/addon/dense.cc",
       "native/addon/elementwise.cc",
+      "native/addon/likelihood.cc",
       "native/addon/lstm.cc",
       "native/addon/plan.cc",
       "native/addon/plan_async.cc",

@@ -16,6 +16,7 @@ import { meanSquaredError } from '../lib/operations/losses.ts'
 import { Tensor, tensor, zeros } from '../lib/tensor.ts'
 import { dataSet } from '../lib/training/dataset.ts'
 import { fit } from '../lib/training/fit.ts'
+import { expectClose } from './support/close.ts'
 import { expectGradients, randomTensor } from './support/finite-differences.ts'
 
 interface Batch {
@@ -44,11 +45,7 @@ useBackend('native')
 const { available } = backend()
 
 /** Both sides are float32; PyTorch sums up to 24 terms in it. */
-function expectClose(name: string, actual: ArrayLike<number>, expected: readonly number[]) {
-  const size = expected.reduce((most, each) => Math.max(most, Math.abs(each)), 1)
-  const error = expected.reduce((most, each, i) => Math.max(most, Math.abs(each - actual[i])), 0)
-  expect(error / size, `${name}: ${actual} and ${expected}`).toBeLessThan(2e-6)
-}
+const within = 2e-6
 
 describe.each(['reference', ...available] as const)('PyTorch agrees on %s', (name) => {
   it.each(fixture.batchNorm)('with x [$shape], momentum $momentum: in training and after it', (one) => {
@@ -62,12 +59,12 @@ describe.each(['reference', ...available] as const)('PyTorch agrees on %s', (nam
       const x = new Tensor(one.shape, Float32Array.from(batch.x), true)
       const y = layer.forward(x)
       y.backward(Float32Array.from(batch.dy))
-      expectClose('y', y.data, batch.y)
-      expectClose('dx', x.grad!, batch.dx)
-      expectClose('dweight', layer.weight.grad!, batch.dweight)
-      expectClose('dbias', layer.bias.grad!, batch.dbias)
-      expectClose('running_mean', layer.running_mean.data, batch.runningMean)
-      expectClose('running_var', layer.running_var.data, batch.runningVariance)
+      expectClose(y.data, batch.y, { name: 'y', within })
+      expectClose(x.grad!, batch.dx, { name: 'dx', within })
+      expectClose(layer.weight.grad!, batch.dweight, { name: 'dweight', within })
+      expectClose(layer.bias.grad!, batch.dbias, { name: 'dbias', within })
+      expectClose(layer.running_mean.data, batch.runningMean, { name: 'running_mean', within })
+      expectClose(layer.running_var.data, batch.runningVariance, { name: 'running_var', within })
     }
   })
 })

@@ -1,11 +1,11 @@
 /** Heads that predict distributions: losses beside torch.distributions, gradients, quantiles and samples. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { digamma, incompleteBeta, lnGamma } from '../lib/kernels/reference/special-functions.ts'
 import type { DistributionHead } from '../lib/operations/distributions/distribution.ts'
 import { gaussian, normalQuantile } from '../lib/operations/distributions/gaussian.ts'
 import { negativeBinomial } from '../lib/operations/distributions/negative-binomial.ts'
 import { sampleGamma, samplePoisson } from '../lib/operations/distributions/sampling.ts'
-import { digamma, incompleteBeta, lnGamma } from '../lib/operations/distributions/special-functions.ts'
 import { studentT } from '../lib/operations/distributions/student-t.ts'
 import { maskOf } from '../lib/operations/losses.ts'
 import { Random } from '../lib/random.ts'

@@ -18,6 +18,7 @@ import { layerFromConfig } from '../lib/layers/registry.ts'
 import { Sequential } from '../lib/layers/sequential.ts'
 import * as images from '../lib/operations/images.ts'
 import { Tensor, tensor } from '../lib/tensor.ts'
+import { expectClose, floats } from './support/close.ts'
 import { expectGradients, randomTensor } from './support/finite-differences.ts'
 
 interface Case {
@@ -42,15 +43,6 @@ const fixture: Fixture = JSON.parse(
 
 useBackend('native')
 const { available } = backend()
-const floats = (numbers: number[], shape: number[]) => tensor(Float32Array.from(numbers), { shape })
-
-/** Both sides are float32: what they may differ by is the rounding of sums of up to 27 terms of size 1. */
-function expectClose(actual: Tensor, expected: readonly number[]) {
-  const size = expected.reduce((most, each) => Math.max(most, Math.abs(each)), 1)
-  const error = expected.reduce((most, each, i) => Math.max(most, Math.abs(each - actual.data[i])), 0)
-  expect(actual.size).toBe(expected.length)
-  expect(error / size, `${actual.data} and ${expected}`).toBeLessThan(1e-6)
-}
 
 describe.each(['reference', ...available] as const)('PyTorch agrees on %s with', (name) => {
   it.each(fixture.conv2d)('a convolution $options of x [$xShape]', (one) => {
@@ -62,7 +54,7 @@ describe.each(['reference', ...available] as const)('PyTorch agrees on %s with',
       one.options,
     )
     expect(y.shape).toEqual(one.yShape)
-    expectClose(y, one.y)
+    expectClose(y.data, one.y)
   })
 
   it.each(fixture.pool2d)('$kind pooling $options of x [$xShape]', (one) => {
@@ -70,7 +62,7 @@ describe.each(['reference', ...available] as const)('PyTorch agrees on %s with',
     const operation = one.kind === 'max' ? images.maxPool2d : images.averagePool2d
     const y = operation(floats(one.x, one.xShape), one.options)
     expect(y.shape).toEqual(one.yShape)
-    expectClose(y, one.y)
+    expectClose(y.data, one.y)
   })
 })
 
@@ -180,8 +172,8 @@ describe('a network of PyTorch', () => {
     useBackend('native')
     const model = make(1)
     await loadPyTorchWeights(model, file)
-    expectClose(model.forward(floats(x, xShape)), y)
-    expectClose(compile(model).predictSync(floats(x, xShape)), y)
+    expectClose(model.forward(floats(x, xShape)).data, y)
+    expectClose(compile(model).predictSync(floats(x, xShape)).data, y)
   })
 
   it('is written with its names, and read again', async () => {
@@ -192,7 +184,7 @@ describe('a network of PyTorch', () => {
     await savePyTorch(model, path)
     await loadPyTorchWeights(again, path)
     await rm(folder, { recursive: true })
-    expectClose(again.forward(floats(x, xShape)), y)
+    expectClose(again.forward(floats(x, xShape)).data, y)
     expect([...tensorsOf(again).keys()]).toContain('1.running_var')
   })
 })

@@ -4,6 +4,7 @@ import type { Binary, FloatArray, Kernels, Reduction } from '../lib/kernels/cont
 import { backend, kernelsFor, setThreads, useBackend } from '../lib/kernels/index.ts'
 import { referenceKernels } from '../lib/kernels/reference/index.ts'
 import { attentionCases } from './support/attention-cases.ts'
+import { expectSameBits } from './support/close.ts'
 import {
   type KernelCase,
   kernelCases,
@@ -14,6 +15,7 @@ import {
   unaryKinds as unaries,
 } from './support/kernel-cases.ts'
 import { imageCases } from './support/kernel-cases-images.ts'
+import { likelihoodCases } from './support/kernel-cases-likelihood.ts'
 
 useBackend('native')
 const { available } = backend()
@@ -31,17 +33,8 @@ function normError(actual: FloatArray, truth: FloatArray): number {
   return Math.sqrt(difference / (whole || 1))
 }
 
-const bytes = ({ buffer, byteOffset, byteLength }: FloatArray) => Buffer.from(buffer, byteOffset, byteLength)
-
-function expectSameBits(actual: Result, expected: Result) {
-  const different = Object.keys(expected).filter((name) => !bytes(actual[name]).equals(bytes(expected[name])))
-  expect(different).toEqual([])
-}
-
-const named = [...kernelCases, ...attentionCases, ...imageCases].map((one): [string, KernelCase] => [
-  one.name,
-  one,
-])
+const cases = [...kernelCases, ...attentionCases, ...imageCases, ...likelihoodCases]
+const named = cases.map((one): [string, KernelCase] => [one.name, one])
 const truths = new Map<string, Result>()
 
 /** What the reference says in float64, computed once for all targets. */

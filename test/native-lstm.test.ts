@@ -1,8 +1,8 @@
 /** The native LSTM kernels against their twin, the float64 reference, on every target of this CPU. */
 import { describe, expect, it } from 'vitest'
-import type { FloatArray } from '../lib/kernels/contract.ts'
 import { backend, kernelsFor, setThreads, useBackend } from '../lib/kernels/index.ts'
 import { referenceKernels } from '../lib/kernels/reference/index.ts'
+import { expectSameBits } from './support/close.ts'
 import { awkwardShapes, makeCase, optionSets, runCase, worstError } from './support/lstm-cases.ts'
 import { activationOptions } from './support/lstm-variants.ts'
 
@@ -13,14 +13,6 @@ const epsilon = 2 ** -23
 
 /** 4·ceil(log2(K·T))·eps in the norm, K the longest sum of the pass: the bound benchdnn sets its LSTM (times 2 backward). */
 const bound = (K: number, T: number) => 4 * Math.max(1, Math.ceil(Math.log2(K * T))) * epsilon
-
-/** Compares bytes: vitest's own comparison of typed arrays is element by element, and slow. */
-function expectSameBits(result: Record<string, FloatArray>, expected: Record<string, FloatArray>) {
-  const bytes = ({ buffer, byteOffset, byteLength }: FloatArray) =>
-    Buffer.from(buffer, byteOffset, byteLength)
-  const different = Object.keys(expected).filter((name) => !bytes(result[name]).equals(bytes(expected[name])))
-  expect(different).toEqual([])
-}
 
 describe.each(available)('the native LSTM on %s', (target) => {
   it.each(awkwardShapes)('equals the reference at B=$B T=$T I=$I H=$H', (shape) => {

@@ -13,21 +13,12 @@ import { LSTM } from '../lib/layers/lstm.ts'
 import { AveragePool2d, GlobalAveragePool2d, GlobalMaxPool2d, MaxPool2d } from '../lib/layers/pooling2d.ts'
 import { Sequential } from '../lib/layers/sequential.ts'
 import { Flatten, TimeDistributed } from '../lib/layers/steps.ts'
-import { Random } from '../lib/random.ts'
 import { noGrad } from '../lib/tape.ts'
 import { type Tensor, tensor } from '../lib/tensor.ts'
+import { randomInput } from './support/close.ts'
 
 useBackend('native')
 const backends = ['reference', ...backend().available] as const
-
-function randomInput(shape: number[], seed = 3): Tensor {
-  const random = new Random(seed)
-  const size = shape.reduce((a, b) => a * b, 1)
-  return tensor(
-    Float32Array.from({ length: size }, () => random.normal()),
-    { shape },
-  )
-}
 
 const conv = (options: Partial<Conv2dLayerOptions>) =>
   new Conv2d({ inputChannels: 2, outputChannels: 5, kernelSize: 3, seed: 4, ...options })

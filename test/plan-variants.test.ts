@@ -11,6 +11,7 @@ import { Sequential } from '../lib/layers/sequential.ts'
 import { Random } from '../lib/random.ts'
 import { noGrad } from '../lib/tape.ts'
 import { Tensor } from '../lib/tensor.ts'
+import { randomInput } from './support/close.ts'
 
 useBackend('native')
 const backends = ['reference', ...backend().available] as const
@@ -42,15 +43,6 @@ const variants: (Partial<LSTMOptions> & { name: string })[] = [
   },
   { name: 'bounds, peepholes and layer normalisation', clip: 0.5, peepholes: true, layerNorm: true },
 ]
-
-function randomInput(shape: number[]): Tensor {
-  const random = new Random(3)
-  const size = shape.reduce((a, b) => a * b, 1)
-  return new Tensor(
-    shape,
-    Float32Array.from({ length: size }, () => random.normal()),
-  )
-}
 
 function holesIn(size: number, seed: number): Uint8Array {
   const random = new Random(seed)

@@ -14,9 +14,9 @@ import { LayerNorm } from '../lib/layers/normalization.ts'
 import { AveragePool1d, GlobalAveragePool1d, GlobalMaxPool1d, MaxPool1d } from '../lib/layers/pooling.ts'
 import { Sequential } from '../lib/layers/sequential.ts'
 import { Flatten, Masking, Reverse, TimeDistributed } from '../lib/layers/steps.ts'
-import { Random } from '../lib/random.ts'
 import { noGrad } from '../lib/tape.ts'
 import { type Tensor, tensor } from '../lib/tensor.ts'
+import { randomInput } from './support/close.ts'
 
 useBackend('native')
 const { available } = backend()
@@ -136,15 +136,6 @@ const convolutional: Record<string, () => Sequential> = {
       activation('softsign'),
       activation('linear'),
     ]),
-}
-
-function randomInput(shape: number[], seed = 3): Tensor {
-  const random = new Random(seed)
-  const size = shape.reduce((a, b) => a * b, 1)
-  return tensor(
-    Float32Array.from({ length: size }, () => random.normal()),
-    { shape },
-  )
 }
 
 /** Plan and model call the same kernels in the same order on the same numbers: not a bit may differ. */

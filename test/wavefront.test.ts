@@ -8,8 +8,8 @@ import { LastStep } from '../lib/layers/last-step.ts'
 import { Linear } from '../lib/layers/linear.ts'
 import { LSTM, type LSTMOptions } from '../lib/layers/lstm.ts'
 import { Sequential } from '../lib/layers/sequential.ts'
-import { Random } from '../lib/random.ts'
-import { type Tensor, tensor } from '../lib/tensor.ts'
+import type { Tensor } from '../lib/tensor.ts'
+import { randomInput } from './support/close.ts'
 
 useBackend('native')
 const { available, threads: usual } = backend()
@@ -20,18 +20,9 @@ afterAll(() => {
   setThreads(usual)
 })
 
-function random(shape: number[], seed: number): Tensor {
-  const source = new Random(seed)
-  const size = shape.reduce((a, b) => a * b, 1)
-  return tensor(
-    Float32Array.from({ length: size }, () => source.normal()),
-    { shape },
-  )
-}
-
 /** Output and state as bytes: from zeros, from a given state, and from that of the call before. */
 function runs(plan: Plan, x: Tensor, lengths?: Int32Array): string[] {
-  const given = random([x.shape[0], plan.stateSize], 4)
+  const given = randomInput([x.shape[0], plan.stateSize], 4)
   const first = plan.predictSync(x, { state: given, lengths })
   const second = plan.predictSync(x, { state: first.state, lengths })
   const results = [plan.predictSync(x, { lengths }), first.output, first.state, second.output, second.state]
@@ -56,7 +47,7 @@ describe.each(available)('layers as a wavefront on %s', (target) => {
     useBackend(target)
     for (const hiddenSize of [1, 7, 16, 33]) {
       const plan = compile(new LSTM({ inputSize: 12, hiddenSize, numLayers, seed: 1 }))
-      for (const T of [1, 2, 5, 6, 7, 13, 50]) expectSameInWaves(plan, random([1, T, 12], T))
+      for (const T of [1, 2, 5, 6, 7, 13, 50]) expectSameInWaves(plan, randomInput([1, T, 12], T))
     }
   })
 
@@ -73,7 +64,7 @@ describe.each(available)('layers as a wavefront on %s', (target) => {
     const lstm = new LSTM({ inputSize: 9, hiddenSize: 18, numLayers: 3, seed: 1, ...options })
     const plan = compile(lstm)
     for (const B of [1, 3, 8]) {
-      const x = random([B, 17, plan.inputSize], B)
+      const x = randomInput([B, 17, plan.inputSize], B)
       expectSameInWaves(plan, x)
       expectSameInWaves(
         plan,
@@ -95,6 +86,6 @@ describe.each(available)('layers as a wavefront on %s', (target) => {
       new LastStep(),
       new LSTM({ inputSize: 64, hiddenSize: 4, numLayers: 2, seed: 6 }),
     ])
-    expectSameInWaves(compile(model), random([2, 40, 3], 7))
+    expectSameInWaves(compile(model), randomInput([2, 40, 3], 7))
   })
 })

@@ -11,6 +11,7 @@ import * as activations from '../lib/operations/activations.ts'
 import { maskSteps, reverseMask, reverseSteps } from '../lib/operations/steps.ts'
 import * as windows from '../lib/operations/windows.ts'
 import { Tensor, tensor } from '../lib/tensor.ts'
+import { expectClose, floats } from './support/close.ts'
 import { expectGradients, randomTensor } from './support/finite-differences.ts'
 
 interface Case {
@@ -36,15 +37,6 @@ const fixture: Fixture = JSON.parse(
 
 useBackend('native')
 const { available } = backend()
-const floats = (numbers: number[], shape: number[]) => tensor(Float32Array.from(numbers), { shape })
-
-/** Both sides are float32: what they may differ by is the rounding of sums of up to 20 terms of size 1, or of one large term. */
-function expectClose(actual: Tensor, expected: readonly number[]) {
-  const size = expected.reduce((most, each) => Math.max(most, Math.abs(each)), 1)
-  const error = expected.reduce((most, each, i) => Math.max(most, Math.abs(each - actual.data[i])), 0)
-  expect(actual.size).toBe(expected.length)
-  expect(error / size, `${actual.data} and ${expected}`).toBeLessThan(1e-6)
-}
 
 describe.each(['reference', ...available] as const)('PyTorch and Keras agree on %s with', (name) => {
   it.each(fixture.conv1d)('a convolution $options of x [$xShape]', (one) => {
@@ -56,7 +48,7 @@ describe.each(['reference', ...available] as const)('PyTorch and Keras agree on 
       one.options,
     )
     expect(y.shape).toEqual(one.yShape)
-    expectClose(y, one.y)
+    expectClose(y.data, one.y)
   })
 
   it.each(fixture.pool1d)('$kind pooling $options of x [$xShape]', (one) => {
@@ -64,18 +56,20 @@ describe.each(['reference', ...available] as const)('PyTorch and Keras agree on 
     const operation = one.kind === 'max' ? windows.maxPool1d : windows.averagePool1d
     const y = operation(floats(one.x, one.xShape), one.options)
     expect(y.shape).toEqual(one.yShape)
-    expectClose(y, one.y)
+    expectClose(y.data, one.y)
   })
 
   it.each(fixture.activations)('$kind $numbers', (one) => {
     useBackend(name)
-    expectClose(activation(one.kind, one.numbers).forward(floats(one.x, [1, one.x.length])), one.y)
+    const y = activation(one.kind, one.numbers).forward(floats(one.x, [1, one.x.length]))
+    expectClose(y.data, one.y)
   })
 
   it.each(fixture.masked)('$kind after Masking', (one) => {
     useBackend(name)
     const pool = one.kind === 'GlobalMaxPool1d' ? new GlobalMaxPool1d() : new GlobalAveragePool1d()
-    expectClose(new Sequential([new Masking(), pool]).forward(floats(one.x, one.xShape)), one.y)
+    const y = new Sequential([new Masking(), pool]).forward(floats(one.x, one.xShape))
+    expectClose(y.data, one.y)
   })
 })
 

@@ -19,6 +19,7 @@ import type { AttentionKernels } from './contract-attention.ts'
 import type { BatchNormKernels } from './contract-batch-norm.ts'
 import type { CtcLoss } from './contract-ctc.ts'
 import type { ImageKernels } from './contract-images.ts'
+import type { LikelihoodKernels } from './contract-likelihood.ts'
 import type { LstmBackward, LstmForward, LstmPack, LstmPass, LstmShape } from './contract-lstm.ts'
 import type { AdamStep, RmspropStep, SgdStep } from './contract-optimizers.ts'
 import type { CompiledPlan, PlanStep, RunPlan, RunPlanAsync } from './contract-plan.ts'
@@ -32,7 +33,7 @@ export type * from './contract-plan.ts'
 
 export type FloatArray = Float32Array | Float64Array
 
-export interface Kernels extends AttentionKernels, BatchNormKernels, ImageKernels {
+export interface Kernels extends AttentionKernels, BatchNormKernels, ImageKernels, LikelihoodKernels {
   readonly name: 'native' | 'reference'
   /** Of packed weights: what was packed under one name is read under the same name only. */
   readonly layout: string

@@ -2,6 +2,7 @@
 import { describe } from '../errors.ts'
 import type { FloatArray, PlanStep } from '../kernels/contract.ts'
 import { dropout } from '../operations/dropout.ts'
+import { sideBySide } from '../operations/merge-directions.ts'
 import { tanh } from '../operations/pointwise.ts'
 import { reshape, slice, transpose } from '../operations/shape.ts'
 import { Tensor } from '../tensor.ts'
@@ -165,7 +166,6 @@ export class EncoderDecoder extends Layer {
 
 /** [2L, B, H] to [B, 2H]: both directions of the last layer, side by side. */
 function lastLayer(states: Tensor): Tensor {
-  const [count, B, H] = states.shape
-  const last = count === 2 ? states : slice(states, { start: count - 2 })
-  return reshape(transpose(last, { axes: [0, 1] }), [B, 2 * H])
+  const [count] = states.shape
+  return sideBySide(count === 2 ? states : slice(states, { start: count - 2 }))
 }

@@ -7,8 +7,8 @@ import { bernoulliMask, dropout } from '../operations/dropout.ts'
 import { type LstmWeights, lstm } from '../operations/lstm.ts'
 import { lstmVariant } from '../operations/lstm-variant.ts'
 import { restoreSteps, takeSteps } from '../operations/masked-steps.ts'
-import { mergeDirections } from '../operations/merge-directions.ts'
-import { concat, reshape, slice, transpose } from '../operations/shape.ts'
+import { mergeDirections, sideBySide } from '../operations/merge-directions.ts'
+import { concat, slice } from '../operations/shape.ts'
 import type { Parameter } from '../tensor.ts'
 import { Tensor } from '../tensor.ts'
 import { Initialiser } from './initialisation.ts'
@@ -235,12 +235,6 @@ export class LSTM extends Layer {
     }
     return state
   }
-}
-
-/** [D, B, R] to [B, D·R]. */
-function sideBySide(h: Tensor): Tensor {
-  const [D, B, R] = h.shape
-  return D === 1 ? reshape(h, [B, R]) : reshape(transpose(h, { axes: [0, 1] }), [B, D * R])
 }
 
 function arraysOf(parameters: LSTMParameters): LstmParameters {

@@ -11,6 +11,7 @@ import { kernelsFor } from '../kernels/index.ts'
 import { needsGradient, outputBuffer, recordOne } from '../tape.ts'
 import { Tensor } from '../tensor.ts'
 import { floats, requireLengths, requireShape } from './common.ts'
+import { likelihoodLoss } from './distributions/likelihood.ts'
 import {
   checkOptions,
   expandMask,
@@ -19,8 +20,8 @@ import {
   reduceLoss,
   reduceValues,
 } from './loss-reduction.ts'
-import { add, divide, exp, maximum, multiply, square, subtract } from './pointwise.ts'
-import { reshape, select } from './shape.ts'
+import { maximum, multiply, subtract } from './pointwise.ts'
+import { reshape } from './shape.ts'
 
 export type { LossOptions } from './loss-reduction.ts'
 
@@ -199,7 +200,7 @@ export function crossEntropy(
  * eˢ, without its constant ½·ln 2π (Nix & Weigend 1994).
  *
  * @param prediction [..., 2]: mean and logarithm of the variance
- * @param target [...]
+ * @param target [...], NaN where one is missing
  */
 export function gaussianNegativeLogLikelihood(
   prediction: Tensor,
@@ -208,12 +209,7 @@ export function gaussianNegativeLogLikelihood(
 ): Tensor {
   const place = 'gaussianNegativeLogLikelihood'
   checkOptions(place, options)
-  requireShape(place, 'prediction', prediction, [...target.shape, 2])
-  floats(place, prediction, target)
-  const mean = select(prediction, { axis: -1, index: 0 })
-  const logVariance = select(prediction, { axis: -1, index: 1 })
-  const scaled = divide(square(subtract(target, mean)), exp(logVariance))
-  return reduceLoss(place, multiply(add(scaled, logVariance), 0.5), options)
+  return likelihoodLoss(place, 'gaussian', { prediction, target }, options)
 }
 
 /**

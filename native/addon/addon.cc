@@ -71,6 +71,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   export_ctc(env, exports);
   export_dense(env, exports);
   export_elementwise(env, exports);
+  export_likelihood(env, exports);
   export_lstm(env, exports);
   export_plan(env, exports);
   export_plan_async(env, exports);

@@ -95,6 +95,7 @@ void export_batch_norm(Napi::Env env, Napi::Object exports);
 void export_ctc(Napi::Env env, Napi::Object exports);
 void export_dense(Napi::Env env, Napi::Object exports);
 void export_elementwise(Napi::Env env, Napi::Object exports);
+void export_likelihood(Napi::Env env, Napi::Object exports);
 void export_lstm(Napi::Env env, Napi::Object exports);
 void export_plan(Napi::Env env, Napi::Object exports);
 void export_plan_async(Napi::Env env, Napi::Object exports);

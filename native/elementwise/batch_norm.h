@@ -142,18 +142,6 @@ struct ChannelGradient {
   }
 };
 
-// Of a row whose x the statistics do not depend on: dx += scale·dy.
-struct ChannelProduct {
-  const float* scale;
-  const float* dy;
-  float* dx;
-
-  template <typename Lanes>
-  BRICK_MEMBER void at(std::size_t c, Lanes lanes) const {
-    lanes.put(dx + c, fma(lanes.get(scale + c), lanes.get(dy + c), lanes.get(dx + c)));
-  }
-};
-
 struct BatchNormRun {
   const BatchNormArgs* args;
   const float* mean;  // [C], like the others
@@ -207,7 +195,8 @@ static void batch_norm_gradient_share(void* data, int index, int count) {
       const float* x = args.x + n * C;
       each_vector(ChannelGradient{x, run.mean, run.scale, run.mean_dy, run.slope, dy, dx}, 0, C);
     } else {
-      each_vector(ChannelProduct{run.scale, dy, dx}, 0, C);
+      // The statistics do not depend on the x of such a row: dx += scale·dy.
+      each_vector(MultiplyAddition{run.scale, dy, dx}, 0, C);
     }
   }
 }

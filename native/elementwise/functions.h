@@ -31,7 +31,7 @@ static double gelu_tanh_derivative(double x) {
   return p + x * p * (1 - p) * 1.5957691216057308 * (1 + 0.134145 * x * x);
 }
 // log(1 + exp(x)) without overflow for large x or loss of digits for small.
-static double softplus(double x) { return (x > 0 ? x : 0) + ::log1p(::exp(-::fabs(x))); }
+static double library_softplus(double x) { return (x > 0 ? x : 0) + ::log1p(::exp(-::fabs(x))); }
 
 struct Exp {
   static constexpr double kCost = kActivation;
@@ -71,7 +71,7 @@ struct Gelu {
 
 struct Softplus {
   static constexpr double kCost = kLibrary;
-  static BRICK_MEMBER V value(V x) { return each_lane<softplus>(x); }
+  static BRICK_MEMBER V value(V x) { return each_lane<library_softplus>(x); }
   static BRICK_MEMBER V derivative(V x, V) { return sigmoid(x); }
 };
 

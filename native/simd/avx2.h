@@ -53,4 +53,43 @@ BRICK float sum(V a) {
   return _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)));
 }
 
+constexpr int kDoubles = 4;
+using D = __m256d;
+
+BRICK D set(double x) { return _mm256_set1_pd(x); }
+BRICK D load(const double* p) { return _mm256_loadu_pd(p); }
+BRICK void store(double* p, D v) { _mm256_storeu_pd(p, v); }
+BRICK D add(D a, D b) { return _mm256_add_pd(a, b); }
+BRICK D sub(D a, D b) { return _mm256_sub_pd(a, b); }
+BRICK D mul(D a, D b) { return _mm256_mul_pd(a, b); }
+BRICK D div(D a, D b) { return _mm256_div_pd(a, b); }
+BRICK D sqrt(D a) { return _mm256_sqrt_pd(a); }
+BRICK D min(D a, D b) { return _mm256_min_pd(a, b); }
+BRICK D max(D a, D b) { return _mm256_max_pd(a, b); }
+BRICK D fma(D a, D b, D c) { return _mm256_fmadd_pd(a, b, c); }
+BRICK D fnma(D a, D b, D c) { return _mm256_fnmadd_pd(a, b, c); }
+BRICK D abs(D a) { return _mm256_andnot_pd(set(-0.0), a); }
+BRICK D round(D a) { return _mm256_round_pd(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+BRICK D scale(D a, D n) {
+  const __m128i whole = _mm256_cvtpd_epi32(n);
+  const __m128i half = _mm_srai_epi32(whole, 1);
+  const __m256i bias = _mm256_set1_epi64x(1023);
+  const __m256i low = _mm256_slli_epi64(_mm256_add_epi64(_mm256_cvtepi32_epi64(half), bias), 52);
+  const __m256i rest = _mm256_cvtepi32_epi64(_mm_sub_epi32(whole, half));
+  const __m256i high = _mm256_slli_epi64(_mm256_add_epi64(rest, bias), 52);
+  return mul(mul(a, _mm256_castsi256_pd(low)), _mm256_castsi256_pd(high));
+}
+BRICK D less(D a, D b) { return _mm256_cmp_pd(a, b, _CMP_LT_OQ); }
+BRICK D select(D mask, D yes, D no) { return _mm256_blendv_pd(no, yes, mask); }
+BRICK D split(D x, D* n) {
+  const __m256i bits = _mm256_castpd_si256(x);
+  const __m256i carried = _mm256_add_epi64(bits, _mm256_set1_epi64x(0x00095f619980c433));
+  // 2^52 + k is the double with k as its last bits.
+  const __m256i power = _mm256_or_si256(_mm256_srli_epi64(carried, 52), _mm256_castpd_si256(set(0x1p52)));
+  *n = sub(_mm256_castsi256_pd(power), set(0x1p52 + 1023));
+  const __m256i exponent = _mm256_slli_epi64(_mm256_srli_epi64(carried, 52), 52);
+  return _mm256_castsi256_pd(
+      _mm256_add_epi64(_mm256_sub_epi64(bits, exponent), _mm256_castpd_si256(set(1.0))));
+}
+
 }  // namespace lstm_native::avx2

@@ -57,4 +57,37 @@ BRICK float sum(V a) {
   return _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)));
 }
 
+constexpr int kDoubles = 8;
+using D = __m512d;
+constexpr __mmask8 kAllDoubles = 0xff;
+
+BRICK D set(double x) { return _mm512_set1_pd(x); }
+BRICK D load(const double* p) { return _mm512_loadu_pd(p); }
+BRICK void store(double* p, D v) { _mm512_storeu_pd(p, v); }
+BRICK D add(D a, D b) { return _mm512_add_pd(a, b); }
+BRICK D sub(D a, D b) { return _mm512_sub_pd(a, b); }
+BRICK D mul(D a, D b) { return _mm512_mul_pd(a, b); }
+BRICK D div(D a, D b) { return _mm512_div_pd(a, b); }
+BRICK D sqrt(D a) { return _mm512_maskz_sqrt_pd(kAllDoubles, a); }
+BRICK D min(D a, D b) { return _mm512_maskz_min_pd(kAllDoubles, a, b); }
+BRICK D max(D a, D b) { return _mm512_maskz_max_pd(kAllDoubles, a, b); }
+BRICK D fma(D a, D b, D c) { return _mm512_fmadd_pd(a, b, c); }
+BRICK D fnma(D a, D b, D c) { return _mm512_fnmadd_pd(a, b, c); }
+BRICK D abs(D a) { return _mm512_andnot_pd(set(-0.0), a); }
+BRICK D round(D a) {
+  return _mm512_maskz_roundscale_pd(kAllDoubles, a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+BRICK D scale(D a, D n) { return _mm512_maskz_scalef_pd(kAllDoubles, a, n); }
+BRICK __mmask8 less(D a, D b) { return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ); }
+BRICK D select(__mmask8 mask, D yes, D no) { return _mm512_mask_blend_pd(mask, no, yes); }
+BRICK D split(D x, D* n) {
+  const __m512i bits = _mm512_castpd_si512(x);
+  const __m512i carried = _mm512_add_epi64(bits, _mm512_set1_epi64(0x00095f619980c433));
+  const __m512i biased = _mm512_maskz_srli_epi64(kAllDoubles, carried, 52);
+  *n = sub(_mm512_maskz_cvtepi64_pd(kAllDoubles, biased), set(1023.0));
+  const __m512i exponent = _mm512_maskz_slli_epi64(kAllDoubles, biased, 52);
+  return _mm512_castsi512_pd(
+      _mm512_add_epi64(_mm512_sub_epi64(bits, exponent), _mm512_castpd_si512(set(1.0))));
+}
+
 }  // namespace lstm_native::avx512

@@ -50,4 +50,39 @@ BRICK V scale(V a, V n) {
 }
 BRICK float sum(V a) { return vaddvq_f32(a); }
 
+constexpr int kDoubles = 2;
+using D = float64x2_t;
+
+BRICK D set(double x) { return vdupq_n_f64(x); }
+BRICK D load(const double* p) { return vld1q_f64(p); }
+BRICK void store(double* p, D v) { vst1q_f64(p, v); }
+BRICK D add(D a, D b) { return vaddq_f64(a, b); }
+BRICK D sub(D a, D b) { return vsubq_f64(a, b); }
+BRICK D mul(D a, D b) { return vmulq_f64(a, b); }
+BRICK D div(D a, D b) { return vdivq_f64(a, b); }
+BRICK D sqrt(D a) { return vsqrtq_f64(a); }
+BRICK uint64x2_t less(D a, D b) { return vcltq_f64(a, b); }
+BRICK D select(uint64x2_t mask, D yes, D no) { return vbslq_f64(mask, yes, no); }
+BRICK D min(D a, D b) { return select(less(a, b), a, b); }
+BRICK D max(D a, D b) { return select(less(b, a), a, b); }
+BRICK D fma(D a, D b, D c) { return vfmaq_f64(c, a, b); }
+BRICK D fnma(D a, D b, D c) { return vfmsq_f64(c, a, b); }
+BRICK D abs(D a) { return vabsq_f64(a); }
+BRICK D round(D a) { return vrndnq_f64(a); }
+BRICK D scale(D a, D n) {
+  const int64x2_t whole = vcvtnq_s64_f64(n);
+  const int64x2_t half = vshrq_n_s64(whole, 1);
+  const int64x2_t bias = vdupq_n_s64(1023);
+  const int64x2_t low = vshlq_n_s64(vaddq_s64(half, bias), 52);
+  const int64x2_t high = vshlq_n_s64(vaddq_s64(vsubq_s64(whole, half), bias), 52);
+  return mul(mul(a, vreinterpretq_f64_s64(low)), vreinterpretq_f64_s64(high));
+}
+BRICK D split(D x, D* n) {
+  const uint64x2_t bits = vreinterpretq_u64_f64(x);
+  const uint64x2_t biased = vshrq_n_u64(vaddq_u64(bits, vdupq_n_u64(0x00095f619980c433u)), 52);
+  *n = sub(vcvtq_f64_u64(biased), set(1023.0));
+  const uint64x2_t one = vreinterpretq_u64_f64(set(1.0));
+  return vreinterpretq_f64_u64(vaddq_u64(vsubq_u64(bits, vshlq_n_u64(biased, 52)), one));
+}
+
 }  // namespace lstm_native::neon

@@ -5,6 +5,7 @@
 // The order is the order of dependence.
 // clang-format off
 #include "../math/activations.h"
+#include "../math/special.h"
 #include "../gemm/tile.h"
 #include "../gemm/gemm.h"
 #include "../gemm/batched.h"
@@ -18,6 +19,7 @@
 #include "../elementwise/batch_norm.h"
 #include "../elementwise/softmax.h"
 #include "../elementwise/ctc.h"
+#include "../elementwise/likelihood.h"
 #include "../elementwise/linear.h"
 #include "../elementwise/attention.h"
 #include "../elementwise/channel_planes.h"

@@ -26,6 +26,7 @@ static const Kernels kTable = {
     softmax_backward,
     softmax_cross_entropy,
     ctc_loss,
+    likelihood,
     conv1d_packed_length,
     conv1d_pack,
     conv1d_forward,
@@ -58,6 +59,7 @@ static const Kernels kTable = {
     rnn_forward,
     rnn_backward,
     activation,
+    special,
 };
 
 }  // namespace lstm_native::LSTM_TARGET

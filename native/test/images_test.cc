@@ -1,32 +1,11 @@
 // Convolution of images and batch normalisation on every target against double precision.
-#include "check.h"
+#include "windows.h"
 
 namespace lstm_native::test {
 
 namespace {
-using Doubles = std::vector<double>;
-
-Doubles widen(const Floats& values) { return Doubles(values.begin(), values.end()); }
-
-Windows any_windows(Random& random) {
-  Windows w = {};
-  w.T = 1 + random.below(9);
-  w.S = 1 + random.below(9);
-  w.size = 1 + random.below(4);
-  w.stride = 1 + random.below(3);
-  w.dilation = 1 + random.below(3);
-  w.before = random.below(4);
-  return w;
-}
-
-int step_of(const Windows& w, int s, int k) { return s * w.stride - w.before + k * w.dilation; }
-
-void check(const Kernels* kernels, const char* what, int turn, const Floats& actual, const Doubles& expected,
-           double K) {
-  const double error = norm_error(actual, expected);
-  expect(error <= sum_bound(K), "%s: %s of turn %d: error %.2g, bound %.2g", kernels->name, what, turn, error,
-         sum_bound(K));
-}
+// Few rows and columns, since every product is visited.
+Windows few_windows(Random& random) { return any_windows(random, 9, 4, 4); }
 
 // Visits every product of the convolution: window and output, place and channel, and element of the weight.
 template <typename Visit>
@@ -100,8 +79,8 @@ TEST("convolutions of images forward and backward equal the double loops") {
     for (int turn = 0; turn < 60; turn++) {
       Random random(static_cast<std::uint64_t>(turn));
       Conv2dArgs args = {};
-      args.rows = any_windows(random);
-      args.columns = any_windows(random);
+      args.rows = few_windows(random);
+      args.columns = few_windows(random);
       args.groups = turn % 4 == 3 ? 1 + random.below(9) : 1;
       args.B = 1 + random.below(3);
       args.I = args.groups * kChannels[turn % 6 % (args.groups > 1 ? 3 : 6)];

@@ -10,6 +10,7 @@ import { conv1dBackward, conv1dForward, conv2dBackward, conv2dForward } from './
 import { ctcLoss } from './ctc.ts'
 import { embeddingBackward, embeddingForward } from './embedding.ts'
 import { gemm } from './gemm.ts'
+import { likelihood } from './likelihood.ts'
 import { linearBackward, linearForward } from './linear.ts'
 import { lstmBackward } from './lstm-backward.ts'
 import { lstmCacheLength } from './lstm-common.ts'
@@ -56,6 +57,7 @@ export const referenceKernels: Kernels = {
   softmaxBackward,
   softmaxCrossEntropy,
   ctcLoss,
+  likelihood,
   conv1dForward,
   conv1dBackward,
   conv2dForward,

@@ -21,7 +21,7 @@ export interface DistributionHead {
   readonly name: string
   /** Numbers for each value forecast: the length of a prediction's last axis. */
   readonly size: number
-  /** Mean of -ln p(target). prediction [..., size], target [...]. */
+  /** Mean of -ln p(target) over the targets that are not missing (NaN). prediction [..., size], target [...]. */
   loss(prediction: Tensor, target: Tensor, options?: LossOptions): Tensor
   /** The distribution that the numbers from `at` on stand for. */
   from(prediction: ArrayLike<number>, at?: number): Distribution

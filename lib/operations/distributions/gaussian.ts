@@ -2,6 +2,7 @@
 import { normalCumulative, normalDensity } from '../../kernels/reference/error-function.ts'
 import { gaussianNegativeLogLikelihood } from '../losses.ts'
 import { type Distribution, type DistributionHead, requireProbability } from './distribution.ts'
+import { likelihoodSizes } from './likelihood.ts'
 
 /**
  * N(μ, eˢ) from the two numbers μ and s. Its loss is `gaussianNegativeLogLikelihood`, without the constant ½·ln 2π, so it
@@ -9,7 +10,7 @@ import { type Distribution, type DistributionHead, requireProbability } from './
  */
 export const gaussian: DistributionHead = {
   name: 'gaussian',
-  size: 2,
+  size: likelihoodSizes.gaussian,
   loss: gaussianNegativeLogLikelihood,
   from: (prediction, at = 0) => normal(prediction[at], Math.exp(prediction[at + 1])),
 }

@@ -1,18 +1,10 @@
 /** The negative binomial distribution as a loss and a head, for counts that vary more than their mean. */
+import { incompleteBeta, lnGamma, lnGammaStep, softplus } from '../../kernels/reference/special-functions.ts'
 import type { Tensor } from '../../tensor.ts'
 import { checkOptions, type LossOptions } from '../loss-reduction.ts'
 import { type Distribution, type DistributionHead, requireProbability, solveCount } from './distribution.ts'
-import { type Likelihood, likelihoodLoss } from './likelihood.ts'
+import { likelihoodLoss, likelihoodSizes } from './likelihood.ts'
 import { sampleGamma, samplePoisson } from './sampling.ts'
-import {
-  digamma,
-  digammaStep,
-  incompleteBeta,
-  lnGamma,
-  lnGammaStep,
-  sigmoid,
-  softplus,
-} from './special-functions.ts'
 
 /**
  * -ln P(target) of the negative binomial distribution with mean μ = softplus(m) and dispersion α = softplus(a), whose variance
@@ -23,7 +15,8 @@ import {
  * With a scale ν of the series that the count belongs to, μ = ν·softplus(m) and α = softplus(a)/√ν.
  *
  * @param prediction [..., 2]: m and a
- * @param target [...] counts z ≥ 0; between whole numbers the formula is continued by the gamma function
+ * @param target [...] counts z ≥ 0, NaN for one that is missing; between whole numbers the formula is continued by the gamma
+ *   function
  * @param options.scale ν > 0 in the shape of the target, a constant; default 1
  * @throws {RangeError} for a negative target
  */
@@ -34,24 +27,11 @@ export function negativeBinomialNegativeLogLikelihood(
 ): Tensor {
   const place = 'negativeBinomialNegativeLogLikelihood'
   checkOptions(place, options, ['scale'])
-  const negative = (target.array as Float64Array).findIndex((count) => count < 0)
-  if (negative >= 0) {
-    throw new RangeError(`${place}: expected counts ≥ 0, got ${target.array[negative]} at ${negative}`)
+  const { array } = target
+  for (let n = 0; n < array.length; n++) {
+    if (array[n] < 0) throw new RangeError(`${place}: expected counts ≥ 0, got ${array[n]} at ${n}`)
   }
-  return likelihoodLoss(place, { prediction, target, options }, { size: 2, likelihood, scale })
-}
-
-const likelihood: Likelihood = (row, count, slopes, scale) => {
-  const root = Math.sqrt(scale)
-  const mean = scale * softplus(row[0])
-  const r = root / softplus(row[1])
-  const whole = r + mean
-  slopes[0] = scale * sigmoid(row[0]) * ((r + count) / whole - count / mean)
-  // dr/da = -r²·σ(a)/√ν, of which σ(a)·r stays near 1 for small α, where the bracket is small as 1/r.
-  const inR = Math.log1p(mean / r) + (count - mean) / whole - digammaStep(r, count)
-  slopes[1] = -(inR * r) * ((sigmoid(row[1]) * r) / root)
-  slopes[2] = digamma(count + 1) - digamma(count + r) + Math.log1p(r / mean)
-  return lnGamma(count + 1) - lnGammaStep(r, count) + r * Math.log1p(mean / r) + count * Math.log1p(r / mean)
+  return likelihoodLoss(place, 'negativeBinomial', { prediction, target, scale }, options)
 }
 
 /** A head whose distribution depends on the scale of the series, too. */
@@ -64,7 +44,7 @@ export interface CountHead extends DistributionHead {
 /** The negative binomial distribution from the two numbers of `negativeBinomialNegativeLogLikelihood`. */
 export const negativeBinomial: CountHead = {
   name: 'negativeBinomial',
-  size: 2,
+  size: likelihoodSizes.negativeBinomial,
   loss: negativeBinomialNegativeLogLikelihood,
   from: (prediction: ArrayLike<number>, at = 0, scale = 1) =>
     counts(scale * softplus(prediction[at]), Math.sqrt(scale) / softplus(prediction[at + 1])),

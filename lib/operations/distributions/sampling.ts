@@ -1,6 +1,7 @@
 /** Random numbers of the distributions that are made of others. */
+
+import { lnGamma } from '../../kernels/reference/special-functions.ts'
 import type { Random } from '../../random.ts'
-import { lnGamma } from './special-functions.ts'
 
 /**
  * A number of the gamma distribution with this shape and scale 1 (Marsaglia & Tsang 2000); below a shape of 1 one of

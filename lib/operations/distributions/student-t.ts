@@ -1,4 +1,6 @@
 /** Student's t distribution as a loss and a head, for values with outliers. */
+import { LEAST_FREEDOM } from '../../kernels/reference/likelihood.ts'
+import { incompleteBeta, lnGammaStep, softplus } from '../../kernels/reference/special-functions.ts'
 import type { Tensor } from '../../tensor.ts'
 import { checkOptions, type LossOptions } from '../loss-reduction.ts'
 import {
@@ -8,12 +10,8 @@ import {
   solveQuantile,
 } from './distribution.ts'
 import { normalQuantile } from './gaussian.ts'
-import { type Likelihood, likelihoodLoss } from './likelihood.ts'
+import { likelihoodLoss, likelihoodSizes } from './likelihood.ts'
 import { sampleGamma } from './sampling.ts'
-import { digammaStep, incompleteBeta, lnGammaStep, sigmoid, softplus } from './special-functions.ts'
-
-/** Degrees of freedom stay above this, so that the distribution has a variance. */
-const LEAST_FREEDOM = 2
 
 /**
  * -ln p(target) of Student's t with location μ, scale e^(s/2) and ν = 2 + softplus(n) degrees of freedom, as
@@ -22,7 +20,7 @@ const LEAST_FREEDOM = 2
  *     ln Γ(ν/2) - ln Γ((ν + 1)/2) + ½·ln(νπ) + s/2 + (ν + 1)/2·ln(1 + d²/(ν·eˢ)),   d = target - μ
  *
  * @param prediction [..., 3]: μ, s and n
- * @param target [...]
+ * @param target [...], NaN where one is missing
  */
 export function studentTNegativeLogLikelihood(
   prediction: Tensor,
@@ -31,29 +29,13 @@ export function studentTNegativeLogLikelihood(
 ): Tensor {
   const place = 'studentTNegativeLogLikelihood'
   checkOptions(place, options)
-  return likelihoodLoss(place, { prediction, target, options }, { size: 3, likelihood })
-}
-
-const likelihood: Likelihood = (row, target, slopes) => {
-  const [location, logScale, raw] = row
-  const freedom = LEAST_FREEDOM + softplus(raw)
-  const scaled = (target - location) * Math.exp(-logScale)
-  const q = ((target - location) * scaled) / freedom
-  const bend = Math.log1p(q)
-  slopes[0] = (-(freedom + 1) * scaled) / (freedom * (1 + q))
-  slopes[1] = 0.5 - (0.5 * (freedom + 1) * q) / (1 + q)
-  slopes[2] =
-    sigmoid(raw) *
-    0.5 *
-    (bend - digammaStep(freedom / 2, 0.5) + (1 - ((freedom + 1) * q) / (1 + q)) / freedom)
-  slopes[3] = -slopes[0]
-  return 0.5 * (Math.log(freedom * Math.PI) + logScale + (freedom + 1) * bend) - lnGammaStep(freedom / 2, 0.5)
+  return likelihoodLoss(place, 'studentT', { prediction, target }, options)
 }
 
 /** Student's t from the three numbers of `studentTNegativeLogLikelihood`. */
 export const studentT: DistributionHead = {
   name: 'studentT',
-  size: 3,
+  size: likelihoodSizes.studentT,
   loss: studentTNegativeLogLikelihood,
   from: (prediction, at = 0) =>
     scaledT(prediction[at], Math.exp(prediction[at + 1] / 2), LEAST_FREEDOM + softplus(prediction[at + 2])),

@@ -89,7 +89,15 @@ export function sigmoid(x: number): number {
   return x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x))
 }
 
-/** ln(1 + eˣ), at least the smallest positive number, so that it may stand below a fraction. */
+/** Below this softplus stays as it is, so that a quotient of two of them is finite. */
+const LEAST_ARGUMENT = -300
+
+/** ln(1 + eˣ); an x below -300 counts as -300. */
 export function softplus(x: number): number {
-  return Math.max(Number.MIN_VALUE, x > 0 ? x + Math.log1p(Math.exp(-x)) : Math.log1p(Math.exp(x)))
+  return x > 0 ? x + Math.log1p(Math.exp(-x)) : Math.log1p(Math.exp(Math.max(LEAST_ARGUMENT, x)))
+}
+
+/** d ln softplus(x) / dx = σ(x) / softplus(x), with the same bound: near 1 for negative x. */
+export function softplusRate(x: number): number {
+  return sigmoid(Math.max(LEAST_ARGUMENT, x)) / softplus(x)
 }
