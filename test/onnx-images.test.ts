@@ -81,9 +81,16 @@ describe('toModel', () => {
     expect(first.running_mean.array).not.toEqual(new Float32Array(2))
   })
 
-  it('has a frozen form', async () => {
-    const { model, tensors } = await open('torchscript_rnn')
-    expectClose(compile(model.toModel()).predictSync(tensors.get('x')!), tensors.get('y')!)
+  it.each([
+    'torchscript_rnn',
+    'torchscript_film',
+    'dynamo_film',
+    'torchscript_images',
+  ])('of %s has a frozen form', async (name) => {
+    const { model, tensors } = await open(name)
+    const x = tensors.get('x')!
+    const plan = compile(model.toModel())
+    expectClose(plan.predictSync(x.shape.length > 3 ? channelsLast(x) : x), tensors.get('y')!)
   })
 })
 

@@ -97,10 +97,11 @@ function after(layer: LayerConfig, axes: Axes): Axes {
 }
 
 /** Rows and columns behind windows that go over both. */
-function along({ stride, padding }: LayerConfig, axes: Axes): (number | string)[] {
+function along({ stride, padding, kernelSize, size }: LayerConfig, axes: Axes): (number | string)[] {
   return axes.slice(1, -1).map((n, axis) => {
-    const [step, added] = [stride, padding].map((each) => (Array.isArray(each) ? each[axis] : each))
-    return step === 1 && added === 'same' ? n : shortened(n)
+    const options = [stride, padding, kernelSize ?? size]
+    const [step, added, width] = options.map((each) => (Array.isArray(each) ? each[axis] : each))
+    return step === 1 && (added === 'same' || added === 'causal' || width === 1) ? n : shortened(n)
   })
 }
 

@@ -73,10 +73,15 @@ function build(
   // Which axis comes first shows when an LSTM or a convolution is reached: all are tried, and what came further is told.
   let failure: { error: unknown; reached: number } | undefined
   const isTokens = !isFloat(probed(chain.input)!)
+  const declared = graph.inputs.find(({ name }) => name === chain.input)?.shape
   for (const axes of orders[rank] ?? []) {
     if (isTokens && rank === 2 && axes.includes('f')) continue
     const layers: Layer[] = []
-    const progress: Progress = { checks: 0 }
+    const size = (['h', 'w'] as const).map((axis) => {
+      const n = declared?.[axes.indexOf(axis)]
+      return typeof n === 'number' ? n : undefined
+    })
+    const progress: Progress = { checks: 0, size }
     try {
       const context = { layers, progress, probed, memory, constants: graph.constants, fail }
       const last = withoutInitialValues(() => buildLayers(chain, axes, context), mostNumbers)

@@ -14,6 +14,8 @@ import { isFloat, type Memory, type Value } from './values.ts'
 export interface Progress {
   /** How many checks of axes went well: of two attempts the one with more tells what is in the way. */
   checks: number
+  /** Rows and columns, as far as the input says, until a layer has gone over them. */
+  size?: readonly (number | undefined)[]
   /** Channels, rows and columns of the image that became features last. */
   image?: readonly number[]
 }

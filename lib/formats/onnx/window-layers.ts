@@ -17,11 +17,15 @@ export const windowTranslations: Record<string, Translate> = {
     const [outputChannels, perGroup, ...kernel] = weight.shape
     const groups = step.call.integer('group', 1)
     const windows = kernel.map((size, axis) => windowOf(step, size, { axis, axes: kernel.length }))
+    const [inputHeight, inputWidth] = takeSize(step)
     const options = { outputChannels, inputChannels: perGroup * groups, groups, bias: bias !== undefined }
     const dataType = floatType(weight)
     const layer = withoutInitialValues(() =>
       isImage
-        ? new Conv2d({ ...options, ...pairsOf(windows), kernelSize: [kernel[0], kernel[1]], dataType })
+        ? new Conv2d({
+            ...{ ...options, ...pairsOf(windows), kernelSize: [kernel[0], kernel[1]] },
+            ...{ inputHeight, inputWidth, dataType },
+          })
         : new Conv1d({ ...options, ...windows[0], kernelSize: kernel[0], dataType }),
     )
     fill(layer.weight, weight.data)
@@ -59,6 +63,13 @@ function requirePlaces(step: Step): boolean {
   return isImage
 }
 
+/** What `compile` has to be told where the layer is the first: see `Conv2d`. */
+function takeSize({ context: { progress } }: Step): readonly (number | undefined)[] {
+  const { size = [] } = progress
+  progress.size = undefined
+  return size
+}
+
 function overAll(step: Step, [overSteps, overImages]: Pair): readonly Axis[] {
   const isImage = requirePlaces(step)
   addToItems(step, isImage ? overImages() : overSteps())
@@ -87,6 +98,7 @@ function poolOf(step: Step): {
   two?: { [Name in keyof Pool]: readonly [Pool[Name], Pool[Name]] }
 } {
   const isImage = requirePlaces(step)
+  takeSize(step)
   const kernel = step.call.integers('kernel_shape') ?? []
   // Partial windows at the end matter only where the steps do not divide evenly: that is not known here.
   if (step.call.integer('ceil_mode', 0)) step.refuse('no layer has its ceil_mode')
