@@ -85,7 +85,7 @@ describe('an option that changes the outputs', () => {
     [
       'backward_layer of another kind',
       { backward_layer: { class_name: 'GRU', config: {} } },
-      'expected an LSTM inside',
+      'expected an LSTM, or a SimpleRNN, inside Bidirectional',
     ],
     [
       'backward_layer of another activation',
@@ -104,14 +104,16 @@ describe('a layer', () => {
   it.each([
     'MyOwn',
     'GRU',
-    'BatchNormalization',
+    'GroupNormalization',
     'constructor',
     '__proto__',
     'toString',
   ])('of class %s is refused with what is supported', (name) => {
     const { code, message } = refusal(() => decodeKeras(withClass(2, name)))
     expect(code).toBe('UnsupportedLayer')
-    expect(message).toContain(`layer "dropout" (${name}): supported are LSTM, Bidirectional, Dense`)
+    expect(message).toContain(
+      `layer "dropout" (${name}): supported are LSTM, SimpleRNN, Bidirectional, Dense`,
+    )
   })
 
   it('of code is refused unrun', () => {

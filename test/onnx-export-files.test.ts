@@ -12,6 +12,7 @@ import {
   type LayerConfig,
   Linear,
   LSTM,
+  MultiHeadAttention,
   parametersOf,
   Reverse,
   Sequential,
@@ -177,6 +178,13 @@ describe('a layer of another kind', () => {
     )
     expect(() => encodeOnnx(model)).toThrow(
       /^ONNX cannot have layer "1[.]0" [(]Own[)]: this package writes no operators for it; save[(]model, path[)] keeps it/,
+    )
+  })
+
+  it('is refused where it reads keys and values of another sequence', () => {
+    const attention = new MultiHeadAttention({ embedSize: 4, heads: 2, keySize: 3 })
+    expect(() => encodeOnnx(new Sequential([attention]))).toThrow(
+      /^ONNX cannot have layer "0" [(]MultiHeadAttention[)]: its keys and values come from another sequence/,
     )
   })
 })

@@ -1,7 +1,8 @@
 /** Models as ONNX files: the graph gives what forward gives, and comes back as the model it was. */
 import { describe, expect, it } from 'vitest'
 import { decodeOnnx, encodeOnnx } from '../lib/formats/onnx/index.ts'
-import { parametersOf, Sequential, type Tensor, tensor } from '../lib/index.ts'
+import { Sequential, type Tensor, tensor } from '../lib/index.ts'
+import { tensorsOf } from '../lib/layers/layer.ts'
 import { expectedOutputs, makeInput, makeModel, makeStates } from '../scripts/export/case.ts'
 import { exportCases } from '../scripts/export/cases.ts'
 
@@ -44,12 +45,12 @@ describe.each(exportCases)('$name', (each) => {
     expectSame(x, { lengths: new Int32Array(B).with(B - 1, T), states })
   })
 
-  it('comes back with its options and weights, bit for bit', () => {
+  it('comes back with its options, weights and running statistics, bit for bit', () => {
     const back = graph.toModel()
     const whole = model instanceof Sequential ? model : new Sequential([model])
     expect(back.config()).toEqual(whole.config())
-    const expected = parametersOf(whole)
-    const found = parametersOf(back)
+    const expected = tensorsOf(whole)
+    const found = tensorsOf(back)
     expect([...found.keys()]).toEqual([...expected.keys()])
     for (const [name, { array }] of found) expect(array, name).toEqual(expected.get(name)!.array)
   })

@@ -5,12 +5,14 @@ import { join } from 'node:path'
 import {
   activation,
   Embedding,
+  GlobalAveragePool2d,
   type Layer,
   LayerNorm,
   Linear,
   LSTM,
   LSTMCell,
   lastStep,
+  MaxPool2d,
   noGrad,
   type Output,
   parametersOf,
@@ -78,6 +80,21 @@ const stacks: [name: string, specification: LayerSpecification[], input: string,
     'x',
     'y',
   ],
+  ['elman', [{ prefix: 'rnn', nonlinearity: 'relu' }, lastStep(), 'head'], 'x', 'y'],
+  [
+    'imaged',
+    [
+      { prefix: 'conv', stride: [2, 1], padding: [1, 0], groups: 2 },
+      { prefix: 'norm', eps: 1e-3 },
+      activation('relu'),
+      new MaxPool2d({ size: 2 }),
+      new GlobalAveragePool2d(),
+      'head',
+    ],
+    'x',
+    'y',
+  ],
+  ['attended', [{ prefix: 'attention', heads: 2 }, 'norm', 'head'], 'x', 'y'],
 ]
 
 describe.each(['reference', 'native'] as const)('on the %s back end, loadPyTorch', (backend) => {
@@ -277,7 +294,7 @@ describe('loadPyTorch refuses', () => {
       'a module of another kind, saying what it looks like',
       (t) => t.set('norm.running_mean', floats(2)),
       { code: 'UnexpectedTensor', tensor: 'norm.running_mean' },
-      /it looks like batch normalisation/,
+      /it looks like batch normalisation, but has no weight/,
     ],
   ])('%s', async (_, change, expected, message) => {
     const error = await refusal(await changed(change), { specification })
@@ -295,15 +312,28 @@ describe('loadPyTorch refuses', () => {
       /three gates make it a GRU/,
     ],
     [
-      'a plain recurrent layer',
+      'a plain recurrent cell',
       [
         ['m.weight_ih', floats(2, 3)],
         ['m.weight_hh', floats(2, 2)],
       ],
       /plain recurrent/,
     ],
-    ['attention', [['m.in_proj_weight', floats(6, 2)]], /looks like attention/],
-    ['a convolution of images', [['m.weight', floats(1, 1, 2, 2)]], /a weight of shape \[1,1,2,2\]/],
+    ['attention without its last projection', [['m.in_proj_weight', floats(6, 2)]], /has no out_proj.weight/],
+    [
+      'attention with more keys than it was given',
+      [
+        ['m.in_proj_weight', floats(6, 2)],
+        ['m.bias_k', floats(1, 1, 2)],
+      ],
+      /add_bias_kv/,
+    ],
+    ['a convolution of volumes', [['m.weight', floats(1, 1, 2, 2, 2)]], /a weight of shape \[1,1,2,2,2\]/],
+    [
+      'batch normalisation of nothing',
+      ['weight', 'bias', 'running_mean', 'running_var'].map((name) => [`m.${name}`, floats()]),
+      /running_mean is a scalar/,
+    ],
     [
       'a normalised weight',
       [

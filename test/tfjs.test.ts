@@ -75,7 +75,7 @@ const small = () => [
 const firstLSTM = (model: Layer) => (model as Sequential).layers[0] as LSTM
 
 describe('a model of TensorFlow.js', () => {
-  it('is there', () => expect(models.length).toBe(7))
+  it('is there', () => expect(models.length).toBe(9))
 
   it.each(models)('%s gives what it gave', async (name) => {
     expectRecorded(name, await loadTfjs(fixturePath(name)))

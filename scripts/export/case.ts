@@ -1,11 +1,13 @@
 /** A model whose export is checked: what goes in, and what its forward gives under the names of the graph's outputs. */
 import {
+  buffersOf,
   type Layer,
   LSTM,
   LSTMCell,
   type LSTMState,
   noGrad,
   Random,
+  RNN,
   Sequential,
   seedAll,
   Tensor,
@@ -14,8 +16,8 @@ import {
 export interface ExportCase {
   name: string
   make: () => Layer
-  /** What x is: floats [B, T, features] (default), int32 [B, T] below `features`, [B, T, 4, features], or [B, features]. */
-  input?: 'sequences' | 'tokens' | 'items' | 'vectors'
+  /** What x is: floats [B, T, features] (default), int32 [B, T] below `features`, or another of `shapes`. */
+  input?: 'sequences' | 'tokens' | keyof typeof shapes
   features: number
   /** Its layers take no lengths. */
   isWithoutLengths?: true
@@ -24,10 +26,22 @@ export interface ExportCase {
   isWithoutRuntime?: true
 }
 
-/** A model of the case with the same numbers every time. */
+/** Of floats before the features. Rows of images are steps. */
+const shapes = {
+  items: (B: number, T: number) => [B, T, 4],
+  images: (B: number, T: number) => [B, T, 6],
+  films: (B: number, T: number) => [B, T, 7, 5],
+  vectors: (B: number) => [B],
+}
+
+/** A model of the case with the same numbers every time, running statistics that are not those of the start among them. */
 export function makeModel({ make }: Pick<ExportCase, 'make'>): Layer {
   seedAll(7)
-  return make()
+  const model = make()
+  const random = new Random(7)
+  for (const { array } of buffersOf(model).values())
+    for (let i = 0; i < array.length; i++) array[i] = random.uniform(0.3, 2)
+  return model
 }
 
 /** Zeros among the numbers, whole steps of them in places: what masks look for. */
@@ -42,7 +56,7 @@ export function makeInput(
       [B, T],
       Int32Array.from({ length: B * T }, () => random.integer(features)),
     )
-  const shape = { sequences: [B, T, features], items: [B, T, 4, features], vectors: [B, features] }[input]
+  const shape = [...(input === 'sequences' ? [B, T] : shapes[input](B, T)), features]
   const data = new (isFloat64 ? Float64Array : Float32Array)(shape.reduce((a, b) => a * b))
   for (let i = 0; i < data.length; i++)
     data[i] = Math.floor(i / features) % 4 === 1 ? 0 : random.uniform(-2, 2)
@@ -90,23 +104,25 @@ export function expectedOutputs(
 }
 
 function isStateful(layer: object): boolean {
-  return layer instanceof LSTM || layer instanceof LSTMCell || layer instanceof Sequential
+  return [LSTM, LSTMCell, RNN, Sequential].some((each) => layer instanceof each)
 }
 
 function stateOf(layer: unknown, path: string, states: ReadonlyMap<string, Tensor>): unknown {
   if (layer instanceof Sequential)
     return layer.layers.map((each, i) => stateOf(each, join(path, String(i)), states))
   const [h, c] = ['h0', 'c0'].map((name) => states.get(join(path, name)))
-  return h && c ? { h, c } : null
+  if (!h) return null
+  return c ? { h, c } : { h }
 }
 
 function collectStates(layer: unknown, path: string, state: unknown, outputs: Map<string, Tensor>): void {
   if (layer instanceof Sequential) {
     for (const [i, each] of layer.layers.entries())
       collectStates(each, join(path, String(i)), (state as unknown[])[i], outputs)
-  } else if (layer instanceof LSTM || layer instanceof LSTMCell) {
-    const { h, c } = state as LSTMState
-    outputs.set(join(path, 'hn'), h).set(join(path, 'cn'), c)
+  } else if (isStateful(layer as object)) {
+    const { h, c } = state as Partial<LSTMState> & { h: Tensor }
+    outputs.set(join(path, 'hn'), h)
+    if (c) outputs.set(join(path, 'cn'), c)
   }
 }
 

@@ -18,8 +18,10 @@ import {
   TimeDistributed,
 } from '../../lib/index.ts'
 import type { ExportCase } from './case.ts'
+import { imageCases } from './image-cases.ts'
 import { conv, head, lstm, stack } from './layers.ts'
 import { lstmCases } from './lstm-cases.ts'
+import { rnnCases } from './rnn-cases.ts'
 import { scanCases } from './scan-cases.ts'
 
 const kinds: readonly ActivationKind[] = [
@@ -213,6 +215,8 @@ export const exportCases: readonly ExportCase[] = [
     input: 'items',
     features: 2,
   },
+  ...imageCases,
+  ...rnnCases,
   ...lstmCases,
   ...scanCases,
 ]

@@ -48,6 +48,37 @@ def torch_modules():
         def forward(self, x):
             return self.head(self.norm(self.lstm(self.embedding(x.long()))[0]))
 
+    class Elman(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = nn.RNN(3, 4, num_layers=2, bidirectional=True, nonlinearity="relu", batch_first=True)
+            self.head = nn.Linear(8, 2)
+
+        def forward(self, x):
+            return self.head(self.rnn(x)[0][:, -1])
+
+    class Filmed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(2, 4, (3, 2), stride=(2, 1), padding=(1, 0), groups=2)
+            self.norm = nn.BatchNorm2d(4, eps=1e-3)
+            self.lstm = nn.LSTM(4, 3, batch_first=True)
+
+        def forward(self, x):
+            y = self.norm(self.conv(x.flatten(0, 1).permute(0, 3, 1, 2)))
+            y = nn.functional.max_pool2d(torch.relu(y), 2).mean((2, 3))
+            return self.lstm(y.unflatten(0, x.shape[:2]))[0]
+
+    class Attended(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(6, 2, batch_first=True)
+            self.norm = nn.BatchNorm1d(6)
+
+        def forward(self, x):
+            y = self.attention(x, x, x, need_weights=False)[0]
+            return self.norm(y.transpose(1, 2)).transpose(1, 2)
+
     class Cell(nn.Module):
         def __init__(self):
             super().__init__()
@@ -65,7 +96,8 @@ def torch_modules():
         def forward(self, x):
             return self.lstm(torch.relu(self.conv(x.transpose(1, 2)).transpose(1, 2)))[0]
 
-    return {each.__name__.lower(): each for each in (Forecaster, Projected, Tagger, Cell, Convolved)}
+    known = (Forecaster, Projected, Tagger, Elman, Filmed, Attended, Cell, Convolved)
+    return {each.__name__.lower(): each for each in known}
 
 
 def run_torch(job, x):
@@ -73,7 +105,7 @@ def run_torch(job, x):
     from safetensors.torch import load_file as load_torch
 
     module = torch_modules()[job["network"]]()
-    module.load_state_dict(load_torch(job["path"]))
+    module.load_state_dict(load_torch(job["path"]), strict=True)
     with torch.no_grad():
         return {"y": module.eval()(torch.from_numpy(x)).numpy()}
 
@@ -101,6 +133,19 @@ def keras_network(name):
                 layers.Conv1D(6, 3, padding="causal", activation="relu"),
                 layers.MaxPooling1D(2),
                 layers.LSTM(4, go_backwards=True),
+            ]
+        )
+    if name == "filmed":
+        each = layers.TimeDistributed
+        return Sequential(
+            [
+                Input((None, None, None, 2)),
+                each(layers.Conv2D(4, (3, 2), padding="same", activation="relu")),
+                each(layers.BatchNormalization(epsilon=1e-3)),
+                each(layers.MaxPooling2D(2)),
+                each(layers.GlobalAveragePooling2D()),
+                layers.Bidirectional(layers.SimpleRNN(3, activation="relu", return_sequences=True)),
+                layers.SimpleRNN(3),
             ]
         )
     raise KeyError(name)

@@ -2,17 +2,26 @@
 import {
   Activation,
   AveragePool1d,
+  AveragePool2d,
+  BatchNorm,
   Conv1d,
+  Conv2d,
   Embedding,
+  Flatten,
   GlobalAveragePool1d,
+  GlobalAveragePool2d,
   GlobalMaxPool1d,
   LastStep,
   type Layer,
   LayerNorm,
+  LSTM,
   LSTMCell,
   Masking,
   MaxPool1d,
+  MaxPool2d,
+  MultiHeadAttention,
   Reverse,
+  RNN,
   TimeDistributed,
 } from '../../lib/index.ts'
 import type { ExportCase } from './case.ts'
@@ -46,6 +55,42 @@ export const pytorch: Record<string, Network & { prefixes: Record<string, string
     prefixes: { 0: 'embedding', 1: 'lstm', 2: 'norm', 3: 'head' },
     input: 'tokens',
     features: 9,
+  },
+  elman: {
+    make: () =>
+      stack(
+        new RNN({ inputSize: 3, hiddenSize: 4, numLayers: 2, bidirectional: true, nonlinearity: 'relu' }),
+        new LastStep(),
+        head(8),
+      ),
+    prefixes: { 0: 'rnn', 2: 'head' },
+    features: 3,
+  },
+  filmed: {
+    make: () =>
+      stack(
+        new TimeDistributed(
+          stack(
+            new Conv2d({
+              ...{ inputChannels: 2, outputChannels: 4, kernelSize: [3, 2], groups: 2 },
+              ...{ stride: [2, 1], padding: [1, 0] },
+            }),
+            new BatchNorm({ size: 4, eps: 1e-3 }),
+            new Activation('relu'),
+            new MaxPool2d({ size: 2 }),
+            new GlobalAveragePool2d(),
+          ),
+        ),
+        new LSTM({ inputSize: 4, hiddenSize: 3 }),
+      ),
+    prefixes: { '0.layer.0': 'conv', '0.layer.1': 'norm', 1: 'lstm' },
+    input: 'films',
+    features: 2,
+  },
+  attended: {
+    make: () => stack(new MultiHeadAttention({ embedSize: 6, heads: 2 }), new BatchNorm({ size: 6 })),
+    prefixes: { 0: 'attention', 1: 'norm' },
+    features: 6,
   },
   cell: {
     make: () => stack(new LSTMCell({ inputSize: 3, hiddenSize: 4 })),
@@ -88,6 +133,25 @@ export const keras: Record<string, Network> = {
       ),
     features: 4,
   },
+  filmed: {
+    make: () =>
+      stack(
+        new TimeDistributed(
+          stack(
+            new Conv2d({ inputChannels: 2, outputChannels: 4, kernelSize: [3, 2], padding: 'same' }),
+            new Activation('relu'),
+            new BatchNorm({ size: 4, eps: 1e-3 }),
+            new MaxPool2d({ size: 2 }),
+            new GlobalAveragePool2d(),
+          ),
+        ),
+        new RNN({ inputSize: 4, hiddenSize: 3, bidirectional: true, nonlinearity: 'relu' }),
+        new RNN({ inputSize: 6, hiddenSize: 3 }),
+        new LastStep(),
+      ),
+    input: 'films',
+    features: 2,
+  },
 }
 
 /** Models that only whole files are written of. */
@@ -122,6 +186,37 @@ export const kerasModels: Record<string, Network> = {
         new AveragePool1d({ size: 3, stride: 2, padding: 'same' }),
         new Activation('leakyRelu', { alpha: 0.1 }),
         new GlobalMaxPool1d(),
+      ),
+    features: 3,
+  },
+  'images of one size': {
+    make: () =>
+      stack(
+        new BatchNorm({ size: 3 }),
+        new Conv2d({
+          inputChannels: 3,
+          outputChannels: 2,
+          kernelSize: 2,
+          stride: 2,
+          inputHeight: 12,
+          inputWidth: 6,
+        }),
+        new AveragePool2d({ size: 3, stride: [2, 1], padding: 'same' }),
+        new Flatten(),
+        head(18),
+      ),
+    input: 'images',
+    features: 3,
+  },
+  'Masking and SimpleRNN, backwards': {
+    make: () =>
+      stack(
+        new Masking(),
+        new RNN({ inputSize: 3, hiddenSize: 4, numLayers: 2 }),
+        new BatchNorm({ size: 4 }),
+        new Reverse(),
+        new RNN({ inputSize: 4, hiddenSize: 2 }),
+        new LastStep(),
       ),
     features: 3,
   },

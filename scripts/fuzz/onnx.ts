@@ -1,5 +1,6 @@
 /** The readers of ONNX files: decoding a graph, and making layers of it. */
 import { decodeOnnx, encodeOnnx } from '../../lib/formats/onnx/index.ts'
+import { Sequential } from '../../lib/layers/sequential.ts'
 import { integers, node, onnxFile, value, weights } from '../../test/support/onnx.ts'
 import { type Files, type Mutation, mutateBytes } from './mutation.ts'
 import { encodeMessage, mutateMessage, parseMessage } from './protobuf.ts'
@@ -49,10 +50,13 @@ function changes(): Pick<Reader, 'samples' | 'mutate'> {
       sample(`onnx/${name}.onnx`),
     ),
     ...['axes', 'function', 'nested', 'opset9'].map((name) => sample(`onnx/scan_${name}.onnx`)),
+    ...['torchscript_film', 'torchscript_images_flat', 'torchscript_rnn'].map((name) =>
+      sample(`onnx/${name}.onnx`),
+    ),
     sample('interop/tagger_dynamo.onnx', 'interop/tagger_dynamo.onnx.data'),
     ...[
       ...madeHere()
-        .slice(0, 1)
+        .filter((model) => model instanceof Sequential)
         .map((model) => encodeOnnx(model)),
       ...computed(),
     ].map((bytes) => new Map([['made.onnx', new Uint8Array(bytes)]])),

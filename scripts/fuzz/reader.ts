@@ -2,12 +2,18 @@
 import { readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { BatchNorm } from '../../lib/layers/batch-norm.ts'
+import { Conv2d } from '../../lib/layers/convolution2d.ts'
 import { Embedding } from '../../lib/layers/embedding.ts'
 import { LastStep } from '../../lib/layers/last-step.ts'
 import type { Layer } from '../../lib/layers/layer.ts'
 import { Linear } from '../../lib/layers/linear.ts'
 import { LSTM } from '../../lib/layers/lstm.ts'
+import { MultiHeadAttention } from '../../lib/layers/multi-head-attention.ts'
+import { AveragePool2d, GlobalMaxPool2d, MaxPool2d } from '../../lib/layers/pooling2d.ts'
+import { RNN } from '../../lib/layers/rnn.ts'
 import { Sequential } from '../../lib/layers/sequential.ts'
+import { TimeDistributed } from '../../lib/layers/steps.ts'
 import { type Files, type Mutation, mutateBytes } from './mutation.ts'
 
 export interface Reader {
@@ -64,5 +70,22 @@ export function madeHere(): Layer[] {
       new Linear({ inputSize: 8, outputSize: 2 }),
     ]),
     new LSTM({ inputSize: 2, hiddenSize: 3, projectionSize: 2 }),
+    new Sequential([...images(), new MultiHeadAttention({ embedSize: 4, heads: 2 })]),
+  ]
+}
+
+/** Layers on images at every step, and on the steps. */
+function images(): Layer[] {
+  return [
+    new TimeDistributed(
+      new Sequential([
+        new Conv2d({ inputChannels: 2, outputChannels: 3, kernelSize: 2, padding: 'same' }),
+        new BatchNorm({ size: 3 }),
+        new MaxPool2d({ size: 2 }),
+        new AveragePool2d({ size: [2, 1] }),
+        new GlobalMaxPool2d(),
+      ]),
+    ),
+    new RNN({ inputSize: 3, hiddenSize: 4 }),
   ]
 }

@@ -159,9 +159,10 @@ function pytorch(folder: string): Reader {
   return {
     name: 'loadPyTorch',
     share: 40,
-    samples: ['cell', 'convolved', 'double', 'half', 'sequential', 'tagger', 'projected'].map((name) =>
-      sample(`interop/${name}.pytorch.safetensors`),
-    ),
+    samples: [
+      ...['cell', 'convolved', 'double', 'half', 'sequential', 'tagger', 'projected'],
+      ...['elman', 'imaged', 'attended'],
+    ].map((name) => sample(`interop/${name}.pytorch.safetensors`)),
     mutate: eachOf(mutateSafetensors),
     read: (files) => onDisk(folder, files, async (path) => checkLayers(await loadPyTorch(path))),
   }
@@ -177,6 +178,9 @@ const archives = [
   'interop/keras_forecaster',
   'keras/lstm_relu',
   'keras/windows',
+  'keras/images',
+  'keras/films',
+  'keras/simple_rnn',
 ].map((name) => sample(`${name}.keras`))
 
 function zip(): Reader {
@@ -235,8 +239,8 @@ function tolerate(use: () => unknown): void {
 }
 
 function keras(): Reader {
-  const legacy = ['keras2_sequential', 'keras2_functional_chunks', 'masking_holes'].map((name) =>
-    sample(`keras/${name}.h5`),
+  const legacy = [...['keras2_sequential', 'keras2_functional_chunks', 'masking_holes', 'images_nested']].map(
+    (name) => sample(`keras/${name}.h5`),
   )
   return {
     name: 'decodeKeras',
@@ -271,9 +275,14 @@ function tfjs(): Reader {
   return {
     name: 'decodeTfjs',
     share: 50,
-    samples: ['tfjs_bidirectional', 'tfjs_forecaster'].map((name) =>
-      sample(`interop/${name}.tfjs/model.json`, `interop/${name}.tfjs/group1-shard1of1.bin`),
-    ),
+    samples: [
+      ...['tfjs_bidirectional', 'tfjs_forecaster'].map((name) =>
+        sample(`interop/${name}.tfjs/model.json`, `interop/${name}.tfjs/group1-shard1of1.bin`),
+      ),
+      ...['tfjs_films', 'tfjs_images'].map((name) =>
+        sample(`tfjs/${name}.tfjs/model.json`, `tfjs/${name}.tfjs/group1-shard1of1.bin`),
+      ),
+    ],
     mutate: eachOf(mutateText),
     read: (files) => checkLayers(decodeTfjs(first(files), files)),
   }

@@ -1,7 +1,7 @@
 /** Whether a model that came of a changed file is a right one: its parameters are as they say, and it runs or says why not. */
 import { FileFormatError } from '../../lib/errors.ts'
 import type { OnnxModel } from '../../lib/formats/onnx/index.ts'
-import { type Layer, type LayerConfig, parametersOf } from '../../lib/layers/layer.ts'
+import { type Layer, type LayerConfig, tensorsOf } from '../../lib/layers/layer.ts'
 import { noGrad } from '../../lib/tape.ts'
 import { type DataType, Tensor } from '../../lib/tensor.ts'
 
@@ -10,7 +10,7 @@ const mostElements = 2000
 
 export function checkLayers(model: Layer): void {
   let dataType: DataType = 'float32'
-  for (const [name, parameter] of parametersOf(model)) {
+  for (const [name, parameter] of tensorsOf(model)) {
     checkTensor(name, parameter)
     dataType = parameter.dataType
   }
@@ -63,7 +63,14 @@ function inputFor(model: Layer, dataType: DataType): Tensor | undefined {
     (each) => typeof each === 'number',
   ) as number | undefined
   if ((width ?? 2) * 8 > mostElements) return undefined
-  return zeros(first?.type === 'LSTMCell' ? [1, width ?? 2] : [1, 8, width ?? 2], dataType)
+  const places = first?.type === 'LSTMCell' ? [] : first?.type === 'Conv2d' ? [6, 5] : [8]
+  const steps = isAtEveryStep(model.config()) && first?.type === 'Conv2d' ? [3] : []
+  return zeros([1, ...steps, ...places, width ?? 2], dataType)
+}
+
+function isAtEveryStep(config: LayerConfig | undefined): boolean {
+  if (config?.type === 'Sequential') return isAtEveryStep((config.layers as LayerConfig[])[0])
+  return config?.type === 'TimeDistributed'
 }
 
 function firstOf(config: LayerConfig | undefined): LayerConfig | undefined {

@@ -118,7 +118,7 @@ function planFor(model: Layer, x: Tensor): Plan | undefined {
     if (error instanceof TypeError || error instanceof RangeError) return undefined
     throw error
   }
-  return x.shape.length === (plan.inputSize > 0 ? 3 : 2) ? plan : undefined
+  return x.shape.length > 3 || x.shape.length === (plan.inputSize > 0 ? 3 : 2) ? plan : undefined
 }
 
 /** [T, B, F] and the LSTM operator's [T, D, B, H] as [B, T, ...]; after the last step there is no time. */

@@ -9,7 +9,10 @@ const templates: Readonly<Record<string, string>> = {
   Activation: '{kind}',
   Attention: '{score}, {querySize}',
   AveragePool1d: '{size}',
+  AveragePool2d: '{size}',
+  BatchNorm: '{size}',
   Conv1d: '{inputChannels} → {outputChannels}, kernel {kernelSize}',
+  Conv2d: '{inputChannels} → {outputChannels}, kernel {kernelSize}',
   Dropout: '{probability}',
   Embedding: '{vocabularySize} × {embeddingSize}',
   EncoderDecoder: '{sourceVocabulary} → {targetVocabulary}, {embeddingSize} → {hiddenSize}',
@@ -19,7 +22,9 @@ const templates: Readonly<Record<string, string>> = {
   LSTMCell: '{inputSize} → {hiddenSize}',
   Masking: '{value}',
   MaxPool1d: '{size}',
+  MaxPool2d: '{size}',
   MultiHeadAttention: '{embedSize}, {heads} heads',
+  RNN: '{inputSize} → {hiddenSize}',
 }
 
 /** Options that differ from their default, in words; the rest as `name: value`. */
@@ -51,7 +56,8 @@ export function describeLayer(config: LayerConfig): string {
   const defaults = defaultsOf(config, named)
   const details = Object.entries(config).flatMap(([option, value]) => {
     const isSaid = named.includes(option) || unsaid.includes(option)
-    if (isSaid || JSON.stringify(value) === JSON.stringify(defaults[option])) return []
+    const isThatOfQueries = ['keySize', 'valueSize'].includes(option) && value === config.embedSize
+    if (isSaid || isThatOfQueries || JSON.stringify(value) === JSON.stringify(defaults[option])) return []
     return [phrases[option]?.replace('{}', String(value)) ?? `${option}: ${said(value)}`]
   })
   return [`${config.type} ${text}`.trimEnd(), ...details].join(', ')
@@ -60,6 +66,7 @@ export function describeLayer(config: LayerConfig): string {
 /** A value as people write it: 0.3, not the float32 next to it; hardSigmoid(alpha: 0.2, beta: 0.5). */
 function said(value: unknown): string {
   if (typeof value === 'number') return String(Number(value.toPrecision(6)))
+  if (Array.isArray(value)) return value.map(said).join(' × ')
   if (value === null || typeof value !== 'object' || !('kind' in value)) return String(value)
   const { kind, ...numbers } = value
   return `${kind}(${Object.entries(numbers)
@@ -69,8 +76,8 @@ function said(value: unknown): string {
 
 /** Layers whose sizes take memory. */
 const sized = [
-  ...['Attention', 'Conv1d', 'Embedding', 'EncoderDecoder', 'LayerNorm', 'Linear', 'LSTM', 'LSTMCell'],
-  'MultiHeadAttention',
+  ...['Attention', 'BatchNorm', 'Conv1d', 'Conv2d', 'Embedding', 'EncoderDecoder', 'LayerNorm', 'Linear'],
+  ...['LSTM', 'LSTMCell', 'MultiHeadAttention', 'RNN'],
 ]
 
 /** The options of a layer that was given its sizes only; those that take memory are 1. */
@@ -80,7 +87,7 @@ function defaultsOf({ type, ...config }: LayerConfig, sizes: readonly string[]):
   const hasParameters = sized.includes(type)
   const given = sizes.map((option) => {
     const value = config[option]
-    return [option, hasParameters && typeof value === 'number' ? 1 : value]
+    return [option, hasParameters && typeof value !== 'string' ? 1 : value]
   })
   const tokens = type === 'EncoderDecoder' ? { start: 0, end: 0 } : {}
   const options = { ...tokens, ...Object.fromEntries(given) }

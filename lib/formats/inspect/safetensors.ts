@@ -52,8 +52,11 @@ function fromNames(tensors: ReadonlyMap<string, TensorInfo>): Model {
   const proposal = proposeSpecification(tensors)
   const order = proposal.specification.map((each) => (typeof each === 'string' ? each : prefixIn(each)))
   const ordered = [...modules.values()].sort((a, b) => order.indexOf(a.prefix) - order.indexOf(b.prefix))
-  const parametersOf = (prefix: string) =>
-    [...tensors].reduce((sum, [name, { shape }]) => sum + (prefixOf(name) === prefix ? sizeOf(shape) : 0), 0)
+  const parametersOf = (prefix: string) => {
+    const own = modules.get(prefix)?.shapes
+    const isOwn = (name: string) => prefixOf(name) === prefix || own?.has(name)
+    return [...tensors].reduce((sum, [name, { shape }]) => sum + (isOwn(name) ? sizeOf(shape) : 0), 0)
+  }
   const rows: LayerRow[] = [
     ...ordered.map((module) => ({ name: module.prefix, kind: kindOf(module) })),
     ...[...strangers].map(([prefix, reason]) => ({ name: prefix, kind: `unknown: ${reason}` })),
@@ -72,6 +75,8 @@ function prefixIn(each: Exclude<LayerSpecification, string>): unknown {
 }
 
 function kindOf({ types, options, shapes }: Module): string {
+  if (types[0] === 'MultiHeadAttention')
+    return describeLayer({ type: types[0], heads: 1, ...options }).replace('1 heads', 'heads not told')
   if (types.length === 1) return describeLayer({ type: types[0], ...options })
   return `${types.join(' or ')}, matrix ${[...shapes.values()][0].join(' × ')}`
 }

@@ -5,6 +5,7 @@ import type { LayerConfig } from '../../layers/layer.ts'
 import { layerFromConfig } from '../../layers/registry.ts'
 import type { Sequential } from '../../layers/sequential.ts'
 import { type Converted, convert } from './convert.ts'
+import { withImageSize } from './image-size.ts'
 import type { KerasLayer } from './layer-config.ts'
 import { fill, tensorsOf } from './tensors.ts'
 import { isModel, layersOf } from './topology.ts'
@@ -40,12 +41,19 @@ function convertModel(model: KerasLayer, weights: ModelWeights, depth: number): 
   const converted: Converted[] = []
   let { rank, isMasked } = model
   for (const [i, layer] of layers.entries()) {
-    layer.rank = layer.inputRank() ?? rank
+    layer.rank = layer.inputShape()?.length ?? rank
     layer.isMasked = isMasked
+    const item = layer.className === 'TimeDistributed' ? layer.layer('layer') : undefined
     if (isModel(layer)) {
       const inner = convertModel(layer, parts[i], depth + 1)
       converted.push(inner)
       ;({ rank, isMasked } = inner)
+    } else if (item && isModel(item)) {
+      item.rank = layer.rank && layer.rank - 1
+      const inner = convertModel(item, parts[i].inner('layer'), depth + 1)
+      converted.push({ config: { type: 'TimeDistributed', layer: inner.config }, stored: inner.stored })
+      rank = inner.rank && inner.rank + 1
+      isMasked = layer.outputIsMasked()
     } else {
       converted.push(...convert(layer, parts[i]))
       rank = layer.outputRank()
@@ -53,7 +61,8 @@ function convertModel(model: KerasLayer, weights: ModelWeights, depth: number): 
     }
   }
   for (const part of new Set(parts)) part.end()
-  const config: LayerConfig = { type: 'Sequential', layers: converted.map((each) => each.config) }
+  const configs = converted.map((each) => each.config)
+  const config: LayerConfig = { type: 'Sequential', layers: withImageSize(configs, layers[0]?.inputShape()) }
   return { config, stored: converted.flatMap((each) => each.stored), rank, isMasked }
 }
 

@@ -1,6 +1,9 @@
 /** Layers of Keras and tfjs as layers of ours: their configurations, and the tensors that go into their parameters. */
 import type { LayerConfig } from '../../layers/layer.ts'
 import { activationConverters, activationLayers } from './activations.ts'
+import { convertBatchNormalization, convertLayerNormalization } from './convert-normalization.ts'
+import { convertSimpleRNN } from './convert-rnn.ts'
+import { convertConvolution, convertGlobalPool, convertPool } from './convert-windows.ts'
 import type { KerasLayer } from './layer-config.ts'
 import { convertBidirectional, convertLSTM } from './recurrent.ts'
 import { requireShapes } from './tensors.ts'
@@ -17,22 +20,29 @@ type Converter = (layer: KerasLayer, weights: Weights) => Converted[]
 
 const converters: ReadonlyMap<string, Converter> = new Map<string, Converter>([
   ['LSTM', convertLSTM],
+  ['SimpleRNN', convertSimpleRNN],
   ['Bidirectional', convertBidirectional],
   ['Dense', convertDense],
   ['Embedding', convertEmbedding],
   ['TimeDistributed', convertTimeDistributed],
-  ['Conv1D', convertConv1D],
+  ['Conv1D', (layer, weights) => convertConvolution(layer, weights, 1)],
+  ['Conv2D', (layer, weights) => convertConvolution(layer, weights, 2)],
   ['LayerNormalization', convertLayerNormalization],
-  ['Masking', (layer) => bare({ type: 'Masking', value: layer.number('mask_value', 0) })],
+  ['BatchNormalization', convertBatchNormalization],
+  ['Masking', convertMasking],
   ['Dropout', (layer) => bare({ type: 'Dropout', probability: layer.number('rate') })],
   [
     'SpatialDropout1D',
     (layer) => bare({ type: 'Dropout', probability: layer.number('rate'), acrossTime: true }),
   ],
-  ['MaxPooling1D', (layer) => pool(layer, 'MaxPool1d')],
-  ['AveragePooling1D', (layer) => pool(layer, 'AveragePool1d')],
-  ['GlobalMaxPooling1D', (layer) => globalPool(layer, 'GlobalMaxPool1d')],
-  ['GlobalAveragePooling1D', (layer) => globalPool(layer, 'GlobalAveragePool1d')],
+  ['MaxPooling1D', (layer) => convertPool(layer, 'MaxPool1d', 1)],
+  ['MaxPooling2D', (layer) => convertPool(layer, 'MaxPool2d', 2)],
+  ['AveragePooling1D', (layer) => convertPool(layer, 'AveragePool1d', 1)],
+  ['AveragePooling2D', (layer) => convertPool(layer, 'AveragePool2d', 2)],
+  ['GlobalMaxPooling1D', (layer) => convertGlobalPool(layer, 'GlobalMaxPool1d')],
+  ['GlobalMaxPooling2D', (layer) => convertGlobalPool(layer, 'GlobalMaxPool2d')],
+  ['GlobalAveragePooling1D', (layer) => convertGlobalPool(layer, 'GlobalAveragePool1d')],
+  ['GlobalAveragePooling2D', (layer) => convertGlobalPool(layer, 'GlobalAveragePool2d')],
   ['Flatten', () => bare({ type: 'Flatten' })],
   ['InputLayer', () => []],
   // These do something in training alone, and nothing that this package does.
@@ -90,8 +100,19 @@ function convertEmbedding(layer: KerasLayer, weights: Weights): Converted[] {
   return [{ config: { type: 'Embedding', vocabularySize, embeddingSize, maskZero }, stored }]
 }
 
+/** In Keras the mask of images is one of places; here it is one of steps. */
+function convertMasking(layer: KerasLayer): Converted[] {
+  if (layer.rank !== undefined && layer.rank > 3)
+    layer.fail(
+      'UnsupportedOption',
+      `expected an input of [batch, steps, features], got one of ${layer.rank} axes`,
+    )
+  return bare({ type: 'Masking', value: layer.number('mask_value', 0) })
+}
+
 function convertTimeDistributed(layer: KerasLayer, weights: Weights): Converted[] {
   const inner = layer.layer('layer')
+  inner.rank = layer.rank === undefined ? undefined : layer.rank - 1
   if (isModel(inner) || inner.className === 'TimeDistributed')
     return inner.fail('UnsupportedLayer', 'expected one layer inside TimeDistributed, that is no model')
   const layers = convert(inner, weights.inner('layer'))
@@ -101,65 +122,4 @@ function convertTimeDistributed(layer: KerasLayer, weights: Weights): Converted[
   return [
     { config: { type: 'TimeDistributed', layer: config }, stored: layers.flatMap((each) => each.stored) },
   ]
-}
-
-function convertConv1D(layer: KerasLayer, weights: Weights): Converted[] {
-  requireChannelsLast(layer)
-  const outputChannels = layer.integer('filters')
-  const kernelSize = layer.single('kernel_size')
-  const groups = layer.integer('groups', 1)
-  const bias = layer.flag('use_bias', true)
-  const stored = weights.take(['kernel', ...(bias ? ['bias'] : [])])
-  const perGroup = stored[0].shape[1]
-  requireShapes(stored, [[kernelSize, perGroup, outputChannels], [outputChannels]], layer.source.path)
-  const config = {
-    type: 'Conv1d',
-    inputChannels: perGroup * groups,
-    outputChannels,
-    kernelSize,
-    stride: layer.single('strides', 1),
-    padding: layer.oneOf('padding', ['valid', 'same', 'causal'], 'valid'),
-    dilation: layer.single('dilation_rate', 1),
-    groups,
-    bias,
-  }
-  return withActivation(layer, { config, stored })
-}
-
-function convertLayerNormalization(layer: KerasLayer, weights: Weights): Converted[] {
-  if (!layer.isLastAxis('axis'))
-    layer.fail('UnsupportedOption', `expected axis: -1, got ${layer.value('axis')}`)
-  layer.require('rms_scaling', false)
-  const [hasGain, hasShift] = [layer.flag('scale', true), layer.flag('center', true)]
-  const stored = weights.take([...(hasGain ? ['gamma'] : []), ...(hasShift ? ['beta'] : [])])
-  if (stored.length === 0)
-    layer.fail('UnsupportedOption', 'expected scale or center: without both its size is unknown')
-  const size = stored[0].shape[0]
-  requireShapes(stored, [[size], [size]], layer.source.path)
-  const constant = (value: number): StoredWeight => ({
-    name: layer.name,
-    shape: [size],
-    read: () => new Float32Array(size).fill(value),
-  })
-  const all = [...(hasGain ? [] : [constant(1)]), ...stored, ...(hasShift ? [] : [constant(0)])]
-  return [{ config: { type: 'LayerNorm', size, eps: layer.number('epsilon', 1e-3) }, stored: all }]
-}
-
-function pool(layer: KerasLayer, type: string): Converted[] {
-  requireChannelsLast(layer)
-  const size = layer.single('pool_size', 2)
-  const padding = layer.oneOf('padding', ['valid', 'same'], 'valid')
-  return bare({ type, size, stride: layer.single('strides', size), padding })
-}
-
-function globalPool(layer: KerasLayer, type: string): Converted[] {
-  requireChannelsLast(layer)
-  layer.require('keepdims', false)
-  if (type === 'GlobalAveragePool1d' && layer.source.dialect === 'tfjs' && layer.isMasked)
-    layer.fail('UnsupportedOption', 'expected no mask: TensorFlow.js takes the mean of masked steps too')
-  return bare({ type })
-}
-
-function requireChannelsLast(layer: KerasLayer): void {
-  layer.require('data_format', 'channels_last')
 }

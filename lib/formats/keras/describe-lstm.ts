@@ -8,7 +8,7 @@ import { Reverse } from '../../layers/steps.ts'
 import type { ActivationFunction } from './activations.ts'
 import type { Dialect } from './layer-config.ts'
 import { cannotSave, type KerasNode, type Reaching, requireName, type TensorTree } from './nodes.ts'
-import { lstmTensors } from './tensors.ts'
+import { recurrentTensors } from './tensors.ts'
 
 /** What Keras' LSTM has nothing like, with the value that leaves it out. */
 const without: Partial<Record<keyof CompleteOptions, unknown>> = {
@@ -56,7 +56,7 @@ export function describeLSTM(lstm: LSTM, around: Around): { nodes: KerasNode[]; 
   for (const [k, directions] of lstm.weights.entries()) {
     const isLast = k === options.numLayers - 1
     const trees = directions.map(
-      (each): TensorTree => ({ own: [], inner: { cell: { own: lstmTensors(each) } } }),
+      (each): TensorTree => ({ own: [], inner: { cell: { own: recurrentTensors(each) } } }),
     )
     const returns = !isLast || returnSequences
     nodes.push(

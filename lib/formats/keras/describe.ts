@@ -1,17 +1,28 @@
 /** Models of this package as layers of Keras: which class each has, its configuration, and where its tensors lie. */
 import { Activation } from '../../layers/activation.ts'
-import { Conv1d } from '../../layers/convolution.ts'
+import { BatchNorm, type BatchNormOptions } from '../../layers/batch-norm.ts'
+import type { Conv1d } from '../../layers/convolution.ts'
+import type { Conv2d } from '../../layers/convolution2d.ts'
 import { Dropout } from '../../layers/dropout.ts'
 import { Embedding } from '../../layers/embedding.ts'
 import { LastStep } from '../../layers/last-step.ts'
-import type { Layer, LayerConfig, Model } from '../../layers/layer.ts'
+import type { Layer, Model } from '../../layers/layer.ts'
 import { Linear } from '../../layers/linear.ts'
 import { LSTM } from '../../layers/lstm.ts'
 import { LayerNorm } from '../../layers/normalization.ts'
-import { AveragePool1d, GlobalAveragePool1d, GlobalMaxPool1d, MaxPool1d } from '../../layers/pooling.ts'
+import { RNN } from '../../layers/rnn.ts'
 import { Sequential } from '../../layers/sequential.ts'
 import { Flatten, Masking, Reverse, TimeDistributed } from '../../layers/steps.ts'
+import { complement } from './convert-normalization.ts'
 import { describeLSTM } from './describe-lstm.ts'
+import { canGoBackwards, describeRNN } from './describe-rnn.ts'
+import {
+  describeConvolution,
+  describePool,
+  isConvolution,
+  isOverWindows,
+  refuseMaskOfImages,
+} from './describe-windows.ts'
 import type { Dialect } from './layer-config.ts'
 import { cannotSave, type KerasNode, type Reaching, requireName, type TensorTree } from './nodes.ts'
 import { tensorsOfLayer } from './tensors.ts'
@@ -27,18 +38,34 @@ function describeLayers(layers: readonly Model[], reaching: Reaching): KerasNode
   for (let i = 0; i < layers.length; i++) {
     const [layer, next] = [layers[i], layers[i + 1]]
     const place = `layer ${i} (${layer.constructor.name})`
+    if (reaching.isMasked) refuseMaskOfImages(layer, place)
+    if (reaching.isMasked) refuseMaskOfImages(layer, place)
     if (layer instanceof Sequential) nodes.push(describeNested(layer, reaching))
     else if (layer instanceof LSTM) {
       const described = describeLSTM(layer, { place, next, reaching })
       nodes.push(...described.nodes)
       if (described.takesNext) i += 1
-    } else if (layer instanceof Linear || layer instanceof Conv1d) {
+    } else if (
+      layer instanceof RNN ||
+      (layer instanceof Reverse && next instanceof RNN && canGoBackwards(next))
+    ) {
+      const isBackwards = layer instanceof Reverse
+      if (isBackwards) i += 1
+      const around = { place, next: layers[i + 1], reaching, isBackwards }
+      const described = describeRNN(layers[i] as RNN, around)
+      nodes.push(...described.nodes)
+      if (described.takesNext) {
+        i += 1
+        reaching.isMasked = false
+      }
+    } else if (layer instanceof Linear || isConvolution(layer)) {
       // Functions with numbers of their own are layers there.
       const isOption = next instanceof Activation && Object.keys(next.numbers).length === 0
       const activation = isOption ? next : undefined
       nodes.push(describeAffine(layer, place, activation))
       if (activation) i += 1
-    } else nodes.push(describeOther(layer, place, reaching))
+    } else if (layer instanceof TimeDistributed) nodes.push(...describeTimeDistributed(layer, place))
+    else nodes.push(describeOther(layer, place, reaching))
     reaching.isMasked = isMaskedAfter(layer, reaching.isMasked)
   }
   return nodes
@@ -48,8 +75,8 @@ function isMaskedAfter(layer: Model, isMasked: boolean): boolean {
   if (layer instanceof Masking) return true
   if (layer instanceof Embedding) return isMasked || layer.config().maskZero === true
   if (layer instanceof LSTM) return isMasked && layer.config().returnSequences === true
-  const ends = [Conv1d, MaxPool1d, AveragePool1d, GlobalMaxPool1d, GlobalAveragePool1d, Flatten, LastStep]
-  return isMasked && !ends.some((type) => layer instanceof type)
+  const ends = [Flatten, LastStep].some((type) => layer instanceof type)
+  return isMasked && !ends && !isOverWindows(layer)
 }
 
 function describeNested(model: Sequential, reaching: Reaching): KerasNode {
@@ -57,56 +84,35 @@ function describeNested(model: Sequential, reaching: Reaching): KerasNode {
   return { className: 'Sequential', tensors: { own: [] }, layers, config: () => ({}) }
 }
 
-/** Dense and Conv1D have the activation behind them as an option. */
+/** Dense and convolutions have the activation behind them as an option. */
 function describeAffine(
-  layer: Linear | Conv1d,
+  layer: Linear | Conv1d | Conv2d,
   place: string,
   activation: Activation | undefined,
 ): KerasNode {
-  const options = layer.config()
   const functionName = (dialect: Dialect) =>
     activation ? functionNameOf(activation, place, dialect) : 'linear'
-  const tensors = { own: tensorsOfLayer(layer) }
-  if (layer instanceof Linear) {
-    const config = (dialect: Dialect) => ({
-      units: options.outputSize,
-      activation: functionName(dialect),
-      use_bias: options.bias,
-    })
-    return { className: 'Dense', tensors, config }
-  }
+  if (!(layer instanceof Linear)) return describeConvolution(layer, place, functionName)
+  const { outputSize, bias } = layer.config()
   const config = (dialect: Dialect) => ({
-    filters: options.outputChannels,
-    kernel_size: [options.kernelSize],
-    strides: [options.stride],
-    padding: convolutionPadding(options, place, dialect),
-    data_format: 'channels_last',
-    dilation_rate: [options.dilation],
-    groups: options.groups,
+    units: outputSize,
     activation: functionName(dialect),
-    use_bias: options.bias,
+    use_bias: bias,
   })
-  return { className: 'Conv1D', tensors, config }
+  return { className: 'Dense', tensors: { own: tensorsOfLayer(layer) }, config }
 }
 
-function describeOther(layer: Model, place: string, { isMasked }: Reaching): KerasNode {
+function describeOther(layer: Model, place: string, reaching: Reaching): KerasNode {
   const node = (className: string, options: Readonly<Record<string, unknown>> = {}): KerasNode => ({
     className,
     tensors: { own: tensorsOfLayer(layer as Layer) },
     config: () => options,
   })
   if (layer instanceof Activation) return describeActivation(layer, place)
-  if (layer instanceof TimeDistributed) return describeTimeDistributed(layer, place)
   if (layer instanceof Flatten) return node('Flatten', { data_format: 'channels_last' })
   if (layer instanceof Masking) return node('Masking', { mask_value: layer.value })
-  if (layer instanceof GlobalMaxPool1d) return node('GlobalMaxPooling1D', globalOptions)
-  if (layer instanceof GlobalAveragePool1d) {
-    const config = (dialect: Dialect) =>
-      dialect === 'tfjs' && isMasked
-        ? cannotSave(place, 'the mean is over masked steps too (TensorFlow.js); leave the mask out')
-        : globalOptions
-    return { className: 'GlobalAveragePooling1D', tensors: { own: [] }, config }
-  }
+  const pool = describePool(layer, place, reaching)
+  if (pool) return pool
   if (layer instanceof Dropout) {
     return node(layer.acrossTime ? 'SpatialDropout1D' : 'Dropout', { rate: layer.probability })
   }
@@ -115,29 +121,36 @@ function describeOther(layer: Model, place: string, { isMasked }: Reaching): Ker
     return node('Embedding', { input_dim: vocabularySize, output_dim: embeddingSize, mask_zero: maskZero })
   }
   if (layer instanceof LayerNorm) return node('LayerNormalization', { axis: -1, epsilon: layer.config().eps })
-  if (layer instanceof MaxPool1d || layer instanceof AveragePool1d) {
-    const { size, stride, padding, countPadding } = layer.config()
-    if (countPadding && padding !== 'valid') cannotSave(place, 'it counts padding; leave countPadding out')
-    const options = { pool_size: [size], strides: [stride], padding: paddingOf(padding, place) }
-    const className = layer instanceof MaxPool1d ? 'MaxPooling1D' : 'AveragePooling1D'
-    return node(className, { ...options, data_format: 'channels_last' })
+  if (layer instanceof BatchNorm) {
+    const { momentum, eps } = layer.config() as unknown as Required<BatchNormOptions>
+    const options = { axis: -1, momentum: complement(momentum), epsilon: eps, center: true, scale: true }
+    return node('BatchNormalization', options)
   }
   if (layer instanceof LastStep || layer instanceof Reverse) {
-    const fix = layer instanceof LastStep ? 'an LSTM of one direction' : 'an LSTM with reverse: true'
+    const fix =
+      layer instanceof LastStep
+        ? 'an LSTM or RNN of one direction'
+        : 'an LSTM with reverse: true, or right before an RNN'
     return cannotSave(place, `it goes right behind ${fix}, whose option it becomes`)
   }
   return cannotSave(place, 'there is no layer for it')
 }
 
-const globalOptions = { data_format: 'channels_last', keepdims: false }
+/** A layer inside it each: what stands in one line does so at every step. */
+function describeTimeDistributed({ layer }: TimeDistributed, place: string): KerasNode[] {
+  const inside = flat(layer)
+  const makesMask = inside.some((each) => isMaskedAfter(each, false))
+  const layers = describeLayers(inside, { isMasked: false })
+  if (layers.length > 1 && makesMask)
+    cannotSave(place, 'a mask made inside TimeDistributed does not get to the layers behind it there')
+  return layers.map((inner) => {
+    const tensors: TensorTree = { own: [], inner: { layer: inner.tensors } }
+    return { className: 'TimeDistributed', tensors, wrapped: [['layer', inner]], config: () => ({}) }
+  })
+}
 
-function describeTimeDistributed({ layer }: TimeDistributed, place: string): KerasNode {
-  const layers = describeLayers(layer instanceof Sequential ? layer.layers : [layer], { isMasked: false })
-  if (layers.length !== 1)
-    cannotSave(place, 'expected one layer, or one with its activation, inside TimeDistributed')
-  const [inner] = layers
-  const tensors: TensorTree = { own: [], inner: { layer: inner.tensors } }
-  return { className: 'TimeDistributed', tensors, wrapped: [['layer', inner]], config: () => ({}) }
+function flat(layer: Model): Model[] {
+  return layer instanceof Sequential ? layer.layers.flatMap(flat) : [layer]
 }
 
 function describeActivation(layer: Activation, place: string): KerasNode {
@@ -161,17 +174,4 @@ function describeActivation(layer: Activation, place: string): KerasNode {
 
 function functionNameOf({ kind, numbers }: Activation, place: string, dialect: Dialect): string {
   return requireName({ kind, ...numbers }, place, dialect)
-}
-
-/** TensorFlow.js has neither causal convolutions nor groups. */
-function convolutionPadding({ padding, groups }: LayerConfig, place: string, dialect: Dialect): unknown {
-  if (dialect === 'tfjs' && (padding === 'causal' || groups !== 1))
-    return cannotSave(place, "expected padding: 'valid' or 'same' and groups: 1 (TensorFlow.js)")
-  return paddingOf(padding, place)
-}
-
-function paddingOf(padding: unknown, place: string): unknown {
-  if (padding === 0) return 'valid'
-  if (typeof padding === 'string') return padding
-  return cannotSave(place, `expected padding: 'valid', 'same' or 'causal', got ${padding}`)
 }

@@ -14,7 +14,8 @@ export type Values = Readonly<Record<string, unknown>>
 
 /** The layers that hand on the mask they get. */
 export const maskCarriers = [
-  ...['Embedding', 'Masking', 'LSTM', 'Bidirectional', 'TimeDistributed', 'Dense', 'LayerNormalization'],
+  ...['Embedding', 'Masking', 'LSTM', 'SimpleRNN', 'Bidirectional', 'TimeDistributed', 'Dense'],
+  ...['LayerNormalization', 'BatchNormalization'],
   ...['Dropout', 'SpatialDropout1D', 'Activation', 'ReLU', 'LeakyReLU', 'ELU', 'Softmax'],
 ]
 
@@ -71,12 +72,14 @@ export class KerasLayer {
     return this.#refuse(option, known.join(', '), value)
   }
 
-  /** An integer that Keras may also write as a list of one. */
-  single(option: string, fallback?: number): number {
+  /** Integers, one for each axis, which Keras may also write as one for all. */
+  sizes(option: string, axes: number, fallback?: number): number[] {
     const value = this.value(option) ?? fallback
-    const one = Array.isArray(value) && value.length === 1 ? value[0] : value
-    if (Number.isSafeInteger(one) && one > 0) return one as number
-    return this.#refuse(option, 'a positive integer', value)
+    const all = Array.isArray(value) ? value : Array.from({ length: axes }, () => value)
+    const isRight = all.length === axes && all.every((each) => Number.isSafeInteger(each) && each > 0)
+    return isRight
+      ? all
+      : this.#refuse(option, axes === 1 ? 'a positive integer' : `${axes} positive integers`, value)
   }
 
   /** @throws {FileFormatError} if the option is there and is not `expected` */
@@ -99,17 +102,24 @@ export class KerasLayer {
     return axis === '-1' || (this.rank !== undefined && axis === String(this.rank - 1))
   }
 
-  /** The axes that the input is said to have. */
-  inputRank(): number | undefined {
+  /** What the input is said to be, the batch in front; null for any length. */
+  inputShape(): readonly unknown[] | undefined {
     const shape = this.value('batch_shape') ?? this.value('batch_input_shape')
-    return Array.isArray(shape) ? shape.length : undefined
+    return Array.isArray(shape) ? shape : undefined
   }
 
   outputRank(): number | undefined {
     const inner = this.className === 'Bidirectional' ? this.layer('layer') : this
-    if (inner.className === 'LSTM') return inner.flag('return_sequences', false) ? 3 : 2
+    if (inner.className === 'LSTM' || inner.className === 'SimpleRNN')
+      return inner.flag('return_sequences', false) ? 3 : 2
     if (/^(Flatten|Global\w+)$/.test(this.className)) return 2
-    if (/^(Embedding|Masking|Conv1D|\w+Pooling1D|TimeDistributed)$/.test(this.className)) return 3
+    if (/^(Embedding|Masking|Conv1D|\w+Pooling1D)$/.test(this.className)) return 3
+    if (/^(Conv2D|\w+Pooling2D)$/.test(this.className)) return 4
+    if (this.className === 'TimeDistributed') {
+      const item = this.layer('layer')
+      item.rank = this.rank === undefined ? undefined : this.rank - 1
+      return (item.outputRank() ?? 2) + 1
+    }
     return this.rank
   }
 

@@ -2,6 +2,7 @@
 import type { LayerConfig } from '../../layers/layer.ts'
 import { cellFunctionOf } from './activations.ts'
 import type { Converted } from './convert.ts'
+import { convertBidirectionalRNN, inputDropout } from './convert-rnn.ts'
 import type { KerasLayer } from './layer-config.ts'
 import { requireShapes } from './tensors.ts'
 import type { StoredWeight, Weights } from './weights.ts'
@@ -35,10 +36,16 @@ export function convertBidirectional(layer: KerasLayer, weights: Weights): Conve
   const forward = layer.layer('layer')
   const backward = layer.value('backward_layer') === undefined ? forward : layer.layer('backward_layer')
   for (const inner of [forward, backward]) {
-    if (inner.className !== 'LSTM') inner.fail('UnsupportedLayer', 'expected an LSTM inside Bidirectional')
+    const isKnown = inner.className === 'LSTM' || inner.className === 'SimpleRNN'
+    if (!isKnown || inner.className !== forward.className)
+      inner.fail(
+        'UnsupportedLayer',
+        'expected an LSTM, or a SimpleRNN, inside Bidirectional, the same in both directions',
+      )
   }
   if (forward.flag('go_backwards', false))
     layer.fail('UnsupportedOption', 'expected go_backwards: false of the forward layer')
+  if (forward.className === 'SimpleRNN') return convertBidirectionalRNN(layer, { forward, backward }, weights)
   const merge = merges.get(
     layer.value('merge_mode') ?? (layer.source.dialect === 'tfjs' ? 'concat' : undefined),
   )
@@ -96,10 +103,4 @@ function readLSTM(
     ...(bias ? { forgetBias: layer.flag('unit_forget_bias', layer.source.dialect !== 'tfjs') ? 1 : 0 } : {}),
   }
   return { options, stored }
-}
-
-/** An LSTM's `dropout` falls on its input, the same elements at every step. */
-function inputDropout(layer: KerasLayer): Converted[] {
-  const probability = layer.number('dropout', 0)
-  return probability === 0 ? [] : [{ config: { type: 'Dropout', probability, acrossTime: true }, stored: [] }]
 }

@@ -1,14 +1,16 @@
 /** Parameters as Keras has them: what stands as rows here stands as columns there; the gates' order i, f, c, o is ours. */
 import { FileFormatError } from '../../errors.ts'
 import type { FloatArray } from '../../kernels/contract.ts'
+import { BatchNorm } from '../../layers/batch-norm.ts'
 import { Conv1d } from '../../layers/convolution.ts'
+import { Conv2d } from '../../layers/convolution2d.ts'
 import { Embedding } from '../../layers/embedding.ts'
 import { type Layer, layersOf } from '../../layers/layer.ts'
 import { Linear } from '../../layers/linear.ts'
 import { LSTM } from '../../layers/lstm.ts'
-import type { LSTMParameters } from '../../layers/lstm-parameters.ts'
 import { LayerNorm } from '../../layers/normalization.ts'
-import type { Parameter } from '../../tensor.ts'
+import { RNN } from '../../layers/rnn.ts'
+import { sizeOf, type Tensor } from '../../tensor.ts'
 import type { StoredWeight } from './weights.ts'
 
 /** A tensor of a layer of Keras, and the parameter that holds its numbers here. */
@@ -28,23 +30,31 @@ export function tensorsOf(model: object): KerasTensor[] {
 
 /** The tensors of one layer without those inside it. */
 export function tensorsOfLayer(layer: Layer): KerasTensor[] {
-  if (layer instanceof LSTM) return layer.weights.flat().flatMap(lstmTensors)
+  const directed: readonly (readonly Directed[])[] | undefined =
+    layer instanceof LSTM || layer instanceof RNN ? layer.weights : undefined
+  if (directed) return directed.flat().flatMap(recurrentTensors)
   if (layer instanceof Linear) return linearTensors(layer)
   if (layer instanceof Embedding) return [plain('embeddings', layer.weight)]
   if (layer instanceof LayerNorm) return [plain('gamma', layer.weight), plain('beta', layer.bias)]
-  return layer instanceof Conv1d ? conv1dTensors(layer) : []
+  if (layer instanceof BatchNorm) {
+    const { weight, bias, running_mean, running_var } = layer
+    const statistics = [plain('moving_mean', running_mean), plain('moving_variance', running_var)]
+    return [plain('gamma', weight), plain('beta', bias), ...statistics]
+  }
+  return layer instanceof Conv1d || layer instanceof Conv2d ? convolutionTensors(layer) : []
 }
 
 function linearTensors({ weight, bias }: Linear): KerasTensor[] {
   return [transposed('kernel', weight), ...(bias ? [plain('bias', bias)] : [])]
 }
 
-/** [O, I, K] here, [K, I, O] there. */
-function conv1dTensors({ weight, bias }: Conv1d): KerasTensor[] {
-  const [O, I, K] = weight.shape
+/** [O, I, K] or [O, I, K, L] here, [K, I, O] or [K, L, I, O] there. */
+function convolutionTensors({ weight, bias }: Conv1d | Conv2d): KerasTensor[] {
+  const [O, I, ...windows] = weight.shape
+  const K = sizeOf(windows)
   const kernel: KerasTensor = {
     name: 'kernel',
-    shape: [K, I, O],
+    shape: [...windows, I, O],
     read: () => swapOuter(weight.array as FloatArray, [O, I, K], new Float32Array(O * I * K)),
     write: (data) => {
       swapOuter(data, [K, I, O], weight.array as FloatArray)
@@ -53,11 +63,19 @@ function conv1dTensors({ weight, bias }: Conv1d): KerasTensor[] {
   return [kernel, ...(bias ? [plain('bias', bias)] : [])]
 }
 
+/** The parameters of one layer and direction. */
+interface Directed {
+  weightIh: Tensor
+  weightHh: Tensor
+  biasIh?: Tensor
+  biasHh?: Tensor
+}
+
 /**
  * One bias there, two here, whose sum counts. It comes into the first, with zeros in the second, and so comes out as it went
  * in; plain SGD then moves the sum twice as far as in Keras, which has one.
  */
-export function lstmTensors({ weightIh, weightHh, biasIh, biasHh }: LSTMParameters): KerasTensor[] {
+export function recurrentTensors({ weightIh, weightHh, biasIh, biasHh }: Directed): KerasTensor[] {
   const tensors = [transposed('kernel', weightIh), transposed('recurrent_kernel', weightHh)]
   if (!biasIh || !biasHh) return tensors
   const [first, second] = [biasIh.array, biasHh.array] as [FloatArray, FloatArray]
@@ -101,7 +119,7 @@ export function requireShapes(
   }
 }
 
-function plain(name: string, { shape, array }: Parameter): KerasTensor {
+function plain(name: string, { shape, array }: Tensor): KerasTensor {
   return {
     name,
     shape,
@@ -110,7 +128,7 @@ function plain(name: string, { shape, array }: Parameter): KerasTensor {
   }
 }
 
-function transposed(name: string, { shape: [rows, columns], array }: Parameter): KerasTensor {
+function transposed(name: string, { shape: [rows, columns], array }: Tensor): KerasTensor {
   return {
     name,
     shape: [columns, rows],

@@ -19,7 +19,7 @@ export interface Weights {
    * @throws {FileFormatError} if there are others
    */
   take(names: readonly string[]): StoredWeight[]
-  inner(part: InnerPart): Weights
+  inner(part: InnerPart): Weights & ModelWeights
 }
 
 /** The parts that wrappers and recurrent layers keep their layers in. */
@@ -68,29 +68,37 @@ export class TreeWeights implements Weights, ModelWeights {
   end(): void {}
 }
 
+/** The statistics that a BatchNormalization keeps. */
+const running = ['moving_mean', 'moving_variance']
+
 /**
  * The tensors of a layer, or of a model inside the model, as Keras 2 and tfjs have them: one after the other. Names like
- * `lstm_1/lstm_cell/kernel:0` are reliable in their last part only.
+ * `lstm_1/lstm_cell/kernel:0` are reliable in their last part only. What is not trained comes behind all that is, those of a
+ * model's other layers too.
  */
 export class ListedWeights implements Weights, ModelWeights {
-  readonly #stored: readonly StoredWeight[]
+  readonly #left: { trained: StoredWeight[]; running: StoredWeight[] }
   readonly #layer: string
   readonly #path: string | undefined
-  #taken = 0
+  readonly length: number
 
   constructor(stored: readonly StoredWeight[], layer: string, path?: string) {
-    this.#stored = stored
+    const isRunning = ({ name }: StoredWeight) => running.includes(lastPart(name))
+    this.#left = {
+      trained: stored.filter((each) => !isRunning(each)),
+      running: stored.filter(isRunning),
+    }
     this.#layer = layer
     this.#path = path
-  }
-
-  get length(): number {
-    return this.#stored.length
+    this.length = stored.length
   }
 
   take(names: readonly string[]): StoredWeight[] {
-    const found = this.#stored.slice(this.#taken, this.#taken + names.length)
-    this.#taken += names.length
+    const count = names.filter((name) => running.includes(name)).length
+    const found = [
+      ...this.#left.trained.splice(0, names.length - count),
+      ...this.#left.running.splice(0, count),
+    ]
     const got = found.map(({ name }) => lastPart(name))
     if (String(got.toSorted()) !== String(names.toSorted()))
       missing(this.#path, `layer ${JSON.stringify(this.#layer)}`, names, String(got))
@@ -106,8 +114,9 @@ export class ListedWeights implements Weights, ModelWeights {
   }
 
   end(): void {
-    if (this.#taken === this.#stored.length) return
-    const { name } = this.#stored[this.#taken]
+    const [left] = [...this.#left.trained, ...this.#left.running]
+    if (!left) return
+    const { name } = left
     missing(this.#path, `layer ${JSON.stringify(this.#layer)}`, [], JSON.stringify(name))
   }
 }

@@ -1,8 +1,9 @@
 /**
  * Which axis of a value is which, followed through a graph: b batch, t time, f features, d directions of an LSTM, 1 an
- * axis of length 1; a row of several steps is written bt or tb.
+ * axis of length 1, h and w rows and columns of images; a row of several steps is written bt or tb. c are features that were an
+ * image, its channels first: here they come last, so that such features stand in another order.
  */
-export type Axis = 'b' | 't' | 'f' | 'd' | '1' | 'bt' | 'tb'
+export type Axis = 'b' | 't' | 'f' | 'd' | '1' | 'h' | 'w' | 'c' | 'bt' | 'tb'
 
 export interface LabelledShape {
   readonly axes: readonly Axis[]
@@ -12,7 +13,8 @@ export interface LabelledShape {
 /**
  * The axes after a reshape, found by aligning both shapes from the front.
  *
- * @returns undefined if axes are torn apart or joined in a way that no layer does; `flattened` if steps became features
+ * @returns undefined if axes are torn apart or joined in a way that no layer does; `flattened` if steps, or rows and columns,
+ *   became features
  */
 export function reshapedAxes(
   { axes, shape }: LabelledShape,
@@ -41,7 +43,7 @@ export function reshapedAxes(
       }
       const axis = joinedAxis(joined)
       if (product !== target[j] || !axis) return undefined
-      flattened ||= joined.includes('t') && axis === 'f'
+      flattened ||= /[thw]/.test(joined) && (axis === 'f' || axis === 'c')
       result.push(axis)
     }
   }
@@ -57,5 +59,6 @@ function isEmpty(axis: Axis): boolean {
 function joinedAxis(joined: string): Axis | undefined {
   const axes = joined.replaceAll('1', '')
   if (axes === 'bt' || axes === 'tb' || axes === 'b' || axes === 't') return axes
-  return ['f', 'df', 'tf', 'tdf'].includes(axes) ? 'f' : undefined
+  if (axes === 'fhw') return 'c'
+  return ['f', 'df', 'tf', 'tdf', 'hwf', 'c'].includes(axes) ? (axes === 'c' ? 'c' : 'f') : undefined
 }

@@ -1,7 +1,7 @@
 /** The chain of nodes from an input to the first output, where a graph is one; what feeds states and lengths is not on it. */
 import type { Fail } from './fail.ts'
 import type { Graph } from './graph.ts'
-import { type GraphNode, placeOf } from './node.ts'
+import { type GraphNode, isRecurrent, placeOf } from './node.ts'
 import type { Value } from './values.ts'
 
 export interface Link {
@@ -39,7 +39,7 @@ export function findChain(graph: Graph, probed: (name: string) => Value | undefi
   for (let node = producers.get(to); node; node = producers.get(to)) {
     const place = placeOf(node)
     const flowing = node.inputs.flatMap((name, i) => (fed.has(name) ? [i] : []))
-    const input = node.opType === 'LSTM' ? 0 : flowing[0]
+    const input = isRecurrent(node) ? 0 : flowing[0]
     if (input === undefined || !fed.has(node.inputs[input]))
       return fail('NoStack', `${place}: its output depends on no input`)
     const previous = links.at(-1)
@@ -59,7 +59,7 @@ export function findChain(graph: Graph, probed: (name: string) => Value | undefi
         continue
       }
     }
-    if (node.opType !== 'LSTM' && flowing.length > 1) {
+    if (!isRecurrent(node) && flowing.length > 1) {
       const joined = flowing.map((i) => JSON.stringify(node.inputs[i])).join(' and ')
       fail('NoStack', `${place}: it joins ${joined}, so the graph is no stack of layers`)
     }
@@ -71,7 +71,7 @@ export function findChain(graph: Graph, probed: (name: string) => Value | undefi
     links.push({ node, from, input, to, output: node.outputs.indexOf(to), index })
     to = from
   }
-  for (const { node } of links) if (node.opType === 'LSTM') requireGivenStates(node)
+  for (const { node } of links) if (isRecurrent(node)) requireGivenStates(node)
   return { input: to, links: links.reverse() }
 
   /** Lengths and states that are not constant come from other inputs, as they are. */

@@ -6,11 +6,13 @@ import { Layer, type Model } from '../../layers/layer.ts'
 import { Sequential } from '../../layers/sequential.ts'
 import type { TimeDistributed } from '../../layers/steps.ts'
 import { emitActivation } from './export-activations.ts'
+import { emitAttention } from './export-attention.ts'
 import { cannotExport, type Dim, type Flow, type Place } from './export-graph.ts'
 import { emitLSTM, emitLSTMCell } from './export-lstm.ts'
-import { emitNormalization } from './export-normalization.ts'
+import { emitBatchNorm, emitNormalization } from './export-normalization.ts'
+import { emitRNN } from './export-rnn.ts'
 import { countUp, keptSteps, lengthOf, stepBefore } from './export-steps.ts'
-import { emitConv1d, emitGlobalPool1d, emitPool1d } from './export-windows.ts'
+import { emitConvolution, emitGlobalPool, emitPool } from './export-windows.ts'
 
 type Emit = (layer: Layer, flow: Flow, place: Place) => Flow
 
@@ -19,21 +21,29 @@ const emitters: Record<string, Emit> = {
     ...flow,
     name: emitActivation(layer as Activation, flow.name, graph),
   }),
-  AveragePool1d: emitPool1d,
-  Conv1d: emitConv1d,
+  AveragePool1d: emitPool,
+  AveragePool2d: emitPool,
+  BatchNorm: emitBatchNorm,
+  Conv1d: emitConvolution,
+  Conv2d: emitConvolution,
   Dropout: (_, flow) => flow,
   Embedding: emitEmbedding,
   Flatten: emitFlatten,
-  GlobalAveragePool1d: emitGlobalPool1d,
-  GlobalMaxPool1d: emitGlobalPool1d,
+  GlobalAveragePool1d: emitGlobalPool,
+  GlobalAveragePool2d: emitGlobalPool,
+  GlobalMaxPool1d: emitGlobalPool,
+  GlobalMaxPool2d: emitGlobalPool,
   LastStep: emitLastStep,
   LayerNorm: emitLayerNorm,
   Linear: emitLinear,
   LSTM: emitLSTM,
   LSTMCell: emitLSTMCell,
   Masking: emitMasking,
-  MaxPool1d: emitPool1d,
+  MaxPool1d: emitPool,
+  MaxPool2d: emitPool,
+  MultiHeadAttention: emitAttention,
   Reverse: emitReverse,
+  RNN: emitRNN,
   Sequential: emitSequential,
   TimeDistributed: emitTimeDistributed,
 }
@@ -152,7 +162,7 @@ function emitTimeDistributed(layer: Layer, flow: Flow, place: Place): Flow {
   const inner = (layer as TimeDistributed).layer
   const innerPlace = { ...within(place, 'layer'), carriesState: false }
   const alone = { name: flow.name, shape: flow.shape }
-  if (['Activation', 'Dropout', 'LayerNorm', 'Linear'].includes(inner.config().type)) {
+  if (['Activation', 'BatchNorm', 'Dropout', 'LayerNorm', 'Linear'].includes(inner.config().type)) {
     return { ...flow, ...emit(inner, alone, innerPlace), lengths: flow.lengths, mask: flow.mask }
   }
   const outer = graph.add('Shape', [flow.name], { end: 2 })

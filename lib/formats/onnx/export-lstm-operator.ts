@@ -2,6 +2,7 @@
 import type { FloatArray } from '../../kernels/contract.ts'
 import { type LSTMLayer, parameterName, suffixesOf } from './export-lstm-layer.ts'
 import { variantOf } from './export-lstm-options.ts'
+import { keptWithoutSteps } from './export-recurrent.ts'
 
 /** Where ONNX's blocks i, o, f, c stand among our i, f, g, o. */
 const gates = [0, 3, 1, 2]
@@ -17,13 +18,7 @@ export function emitOperator(call: LSTMLayer): { y: string; h: string; c: string
   const counts = lengths ? graph.add('Cast', [lengths], { to: 6 }) : ''
   const attributes = { direction, hidden_size: H, ...variantOf(options) }
   const [y, h, c] = graph.addMany('LSTM', [x, W, R, B, counts, ...initial, P], attributes, 3)
-  if (!lengths || !initial[0]) return { y, h, c }
-  // Where there is no step ONNX leaves open what the states are, and ONNX Runtime forgets them.
-  const isEmpty = graph.add('Unsqueeze', [
-    graph.add('Equal', [lengths, graph.scalar('int64', 0)]),
-    graph.integers(1),
-  ])
-  const [hn, cn] = [h, c].map((after, i) => graph.add('Where', [isEmpty, initial[i], after]))
+  const [hn, cn] = keptWithoutSteps(graph, [h, c], call)
   return { y, h: hn, c: cn }
 }
 

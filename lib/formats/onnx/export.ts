@@ -46,9 +46,10 @@ export interface SaveOnnxOptions extends EncodeOnnxOptions {
  * Writes a model for ONNX runtimes: operator set 17, batch B and time T of any size.
  *
  * The input `x` is [B, T, I], or int64 [B, T] for a model that begins with an Embedding, or [B, I] where no layer has
- * an axis of steps; the output is `y`. Optional inputs are `lengths`, int32 [B], in which a negative number stands for T, and
- * for each LSTM the states `PATH.h0` and `PATH.c0`, [L·D, B, H], where PATH is that of its parameters; its new states are
- * the outputs `PATH.hn` and `PATH.cn`, h of width R where a projection makes it R. An LSTM is the operator of that name, or,
+ * an axis of steps; for images it is [B, T, N1, C], T their rows, and for images at each step [B, T, N1, N2, C]. The output is
+ * `y`. Optional inputs are `lengths`, int32 [B], in which a negative number stands for T, and for each LSTM the states
+ * `PATH.h0` and `PATH.c0`, [L·D, B, H], where PATH is that of its parameters; its new states are the outputs `PATH.hn` and
+ * `PATH.cn`, h of width R where a projection makes it R. An RNN has `h0` and `hn`. An LSTM is the operator of that name, or,
  * where this has not what the options ask for (projection, layer normalisation, zoneout, some functions), a Scan for each
  * layer and direction. What `forward` computes in evaluation mode with these is what the graph computes.
  *

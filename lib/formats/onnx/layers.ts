@@ -1,21 +1,20 @@
 /** The layers that the nodes of a chain are. */
 import type { FloatArray } from '../../kernels/contract.ts'
 import { type ActivationKind, type ActivationNumbers, activation } from '../../layers/activation.ts'
+import { BatchNorm } from '../../layers/batch-norm.ts'
 import { Dropout } from '../../layers/dropout.ts'
 import { Embedding } from '../../layers/embedding.ts'
 import { withoutInitialValues } from '../../layers/initialisation.ts'
 import { LastStep } from '../../layers/last-step.ts'
 import type { Layer } from '../../layers/layer.ts'
 import { Linear } from '../../layers/linear.ts'
-import { LSTM } from '../../layers/lstm.ts'
 import { LayerNorm } from '../../layers/normalization.ts'
 import { Flatten, Reverse } from '../../layers/steps.ts'
 import { type Axis, reshapedAxes } from './axes.ts'
 import type { Chain } from './chain.ts'
-import { weightsOf } from './operators/lstm.ts'
-import { variantsOf } from './operators/lstm-variant.ts'
 import { axesOf, axisOf } from './operators/operator.ts'
-import { add, type Context, fill, floatType, Step, type Translate } from './step.ts'
+import { recurrentTranslations } from './recurrent-layers.ts'
+import { add, addToItems, type Context, fill, floatType, Step, type Translate } from './step.ts'
 import { isFloat, type Value } from './values.ts'
 import { windowTranslations } from './window-layers.ts'
 
@@ -59,6 +58,7 @@ const activations: Record<string, readonly [kind: ActivationKind, alpha?: number
 }
 
 const translations: Record<string, Translate> = {
+  ...recurrentTranslations,
   ...windowTranslations,
   ...Object.fromEntries(
     Object.entries(activations).map(([name, [kind, alpha, beta]]): [string, Translate] => [
@@ -124,14 +124,14 @@ const translations: Record<string, Translate> = {
   Slice: sliceTime,
   MatMul(step) {
     if (step.link.input !== 0) step.refuse('the sequence is its second factor')
-    step.requireFeaturesLast()
+    const isOfImage = step.requireFeaturesLast({ ofImages: true })
     const weight = step.weight(1)
     if (weight.shape.length !== 2) step.refuse(`expected a matrix, got [${weight.shape}]`)
-    return add(step, linear(weight, { isTransposed: false }))
+    return addLinear(step, linear(weight, { isTransposed: false }), isOfImage)
   },
   Gemm(step) {
     const { call, link } = step
-    step.requireFeaturesLast()
+    const isOfImage = step.requireFeaturesLast({ ofImages: true })
     if (link.input !== 0 || call.integer('transA', 0)) step.refuse('the sequence is not its first factor')
     const bias = call.inputs[2] && call.number('beta', 1) !== 0 ? step.weight(2) : undefined
     const layer = linear(step.weight(1), { isTransposed: call.integer('transB', 0) !== 0, bias })
@@ -141,7 +141,7 @@ const translations: Record<string, Translate> = {
     layer.bias?.array.forEach((n, i, all) => {
       all[i] = n * call.number('beta', 1)
     })
-    return add(step, layer)
+    return addLinear(step, layer, isOfImage)
   },
   Add: addBias,
   LayerNormalization(step) {
@@ -160,7 +160,7 @@ const translations: Record<string, Translate> = {
     if (step.call.inputs[2]) fill(layer.bias, step.weight(2).data)
     return add(step, layer)
   },
-  LSTM: lstm,
+  BatchNormalization: batchNorm,
 }
 
 function linear(weight: Value, { isTransposed, bias }: { isTransposed: boolean; bias?: Value }): Linear {
@@ -175,6 +175,11 @@ function linear(weight: Value, { isTransposed, bias }: { isTransposed: boolean; 
   }
   if (bias) fill(layer.bias!, bias.data)
   return layer
+}
+
+function addLinear(step: Step, layer: Linear, isOfImage: boolean): readonly Axis[] {
+  if (isOfImage) step.turnImages(layer.weight.array as FloatArray)
+  return add(step, layer).with(-1, 'f')
 }
 
 /** A vector added to a product is its bias. */
@@ -204,7 +209,11 @@ function softmax(step: Step, kind: 'softmax' | 'logSoftmax'): readonly Axis[] {
 function reshape(step: Step): readonly Axis[] {
   const result = reshapedAxes(step, step.target)
   if (!result) return step.refuse(`[${step.shape}] (${step.axes}) becomes [${step.target}]`)
-  if (result.flattened) step.layers.push(new Flatten())
+  if (result.flattened) addToItems(step, new Flatten())
+  if (result.axes.includes('c') && !step.axes.includes('c')) {
+    const image: readonly Axis[] = ['f', 'h', 'w']
+    step.context.progress.image = image.map((axis) => step.shape[step.axes.indexOf(axis)])
+  }
   return result.axes
 }
 
@@ -258,45 +267,22 @@ function pick(step: Step, axis: number, index: number): true {
   return true
 }
 
-function lstm(step: Step): readonly Axis[] {
-  const { call, link } = step
-  const isBatchFirst = call.integer('layout', 0) === 1
-  step.requireAxes(...((isBatchFirst ? ['b', 't', 'f'] : ['t', 'b', 'f']) satisfies Axis[]))
-  const [W, R] = [step.weight(1), step.weight(2)]
-  for (const i of [3, 7]) if (call.inputs[i]) step.weight(i)
-  for (const i of [5, 6]) {
-    if (call.inputs[i]?.data.some((n) => n !== 0))
-      step.refuse('it starts from a state that is neither zeros nor an input')
+/** With the statistics of the training; its momentum is the part that stays. */
+function batchNorm(step: Step): readonly Axis[] {
+  const { call, axes } = step
+  if (axes[1] !== 'f' && axes[1] !== 'c') step.refuse(`expected the features on the second axis, got ${axes}`)
+  const [gain, ...others] = [1, 2, 3, 4].map((i) => step.weight(i))
+  const layer = new BatchNorm({
+    size: gain.data.length,
+    eps: call.number('epsilon', 1e-5),
+    // Of a float32, whose complement has digits that nobody meant.
+    momentum: Number((1 - call.number('momentum', 0.9)).toPrecision(6)),
+    dataType: floatType(gain),
+  })
+  const tensors = [layer.weight, layer.bias, layer.running_mean, layer.running_var]
+  for (const [i, { data }] of [gain, ...others].entries()) {
+    fill(tensors[i], data)
+    if (axes[1] === 'c') step.turnImages(tensors[i].array as FloatArray)
   }
-  const lengths = step.context.constants.get(link.node.inputs[4] ?? '')
-  if (lengths?.data.some((n) => n !== step.shape[isBatchFirst ? 1 : 0])) step.refuse('its lengths are fixed')
-  const [D, rows, inputSize] = W.shape
-  const hiddenSize = rows / 4
-  const [variant, other = variant] = variantsOf(call, D)
-  if (JSON.stringify(variant) !== JSON.stringify(other))
-    step.refuse('its directions have different activations')
-  const reverse = call.text('direction', 'forward') === 'reverse'
-  // The last step of what was read forwards is the final state: only other states need an option of their own.
-  const returnSequences = link.output === 0 || (D === 1 && !reverse)
-  const layer = withoutInitialValues(
-    () =>
-      new LSTM({
-        ...variant,
-        inputSize,
-        hiddenSize,
-        bidirectional: D === 2,
-        reverse,
-        returnSequences,
-        bias: call.inputs[3] !== undefined,
-        peepholes: call.inputs[7] !== undefined,
-        dataType: floatType(W),
-      }),
-  )
-  const sizes = { D, I: inputSize, H: R.shape[2] }
-  weightsOf(call, sizes, (name, d) => layer.weights[0][d][name]!.array as FloatArray)
-  step.layers.push(layer)
-  if (link.output === 0) return isBatchFirst ? ['b', 't', 'd', 'f'] : ['t', 'd', 'b', 'f']
-  if (link.output === 2) step.refuse('its final cell is read')
-  if (returnSequences) step.layers.push(new LastStep())
-  return isBatchFirst ? ['b', 'd', 'f'] : ['d', 'b', 'f']
+  return axes.length > 2 ? addToItems(step, layer) : add(step, layer)
 }

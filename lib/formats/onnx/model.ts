@@ -100,8 +100,9 @@ export class OnnxModel {
 
   /**
    * The graph as a model of the package, where it is a plain stack of layers from one input to its first output: LSTMs with
-   * the Transpose, Reshape, Squeeze and picks of a step around them, Gather as Embedding, MatMul and Gemm as Linear,
-   * LayerNormalization, activations. It takes sequences [B, T, ...] and gives them, also where the graph has time first;
+   * the Transpose, Reshape, Squeeze and picks of a step around them, RNN, Gather as Embedding, MatMul and Gemm as Linear, Conv and
+   * pools over steps or images, BatchNormalization, LayerNormalization, activations. It takes sequences [B, T, ...] and gives them,
+   * also where the graph has time first, and images [B, H, W, C], also where it has channels first, alone or at every step;
    * inputs for states and lengths become the options of `forward`. A probe run makes sure that both compute the same.
    * A file of `saveOnnx` gives the model that was saved; one that was a single layer is a Sequential of it.
    *

@@ -19,6 +19,11 @@ export interface GraphNode {
   readonly operator: Operator
 }
 
+/** Operators whose first input is the sequence, with lengths and states behind the weights. */
+export function isRecurrent({ opType }: { opType: string }): boolean {
+  return opType === 'LSTM' || opType === 'RNN'
+}
+
 type Decode = (tensor: TensorProto) => Value
 
 /** A node as errors name it: `node "/lstm/LSTM" (LSTM, opset 17)`. */

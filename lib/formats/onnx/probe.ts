@@ -4,6 +4,7 @@ import { Random } from '../../random.ts'
 import { Evaluator } from './evaluate.ts'
 import type { Fail } from './fail.ts'
 import type { Graph, GraphValue } from './graph.ts'
+import { isRecurrent } from './node.ts'
 import { type ElementType, Memory, type Value, type ValueArray } from './values.ts'
 
 /** What a model's file holds. */
@@ -75,9 +76,7 @@ function feedsOf(
     if (!sizes.has(key)) sizes.set(key, choices[sizes.size % choices.length])
     return sizes.get(key)!
   }
-  const states = new Set(
-    graph.nodes.flatMap(({ opType, inputs }) => (opType === 'LSTM' ? inputs.slice(4, 7) : [])),
-  )
+  const states = new Set(graph.nodes.flatMap((node) => (isRecurrent(node) ? node.inputs.slice(4, 7) : [])))
   const required = graph.inputs.filter(({ name }) => !graph.defaults.has(name))
   return new Map(
     required.map((input): [string, Value] => {

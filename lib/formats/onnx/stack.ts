@@ -10,8 +10,9 @@ import { type Chain, findChain } from './chain.ts'
 import type { Fail } from './fail.ts'
 import type { Graph } from './graph.ts'
 import { buildLayers } from './layers.ts'
-import { placeOf } from './node.ts'
+import { isRecurrent, placeOf } from './node.ts'
 import { type Extent, type Probe, probe } from './probe.ts'
+import type { Progress } from './step.ts'
 import { isFloat, LimitError, type Memory, permuted, type Value } from './values.ts'
 
 /** Relative beyond 1: float32 sums of the same terms in another order. */
@@ -38,6 +39,29 @@ export function mostParameters({ bytes, numbers }: Extent): number {
   return Math.min(2 * numbers, bytes / 2)
 }
 
+/** What the axes of an input may be, by their number. */
+const orders: Readonly<Record<number, readonly (readonly Axis[])[]>> = {
+  2: [
+    ['b', 't'],
+    ['t', 'b'],
+    ['b', 'f'],
+  ],
+  3: [
+    ['b', 't', 'f'],
+    ['t', 'b', 'f'],
+    ['b', 'f', 't'],
+  ],
+  4: [
+    ['b', 'f', 'h', 'w'],
+    ['b', 'h', 'w', 'f'],
+  ],
+  5: [
+    ['b', 't', 'f', 'h', 'w'],
+    ['t', 'b', 'f', 'h', 'w'],
+    ['b', 't', 'h', 'w', 'f'],
+  ],
+}
+
 function build(
   graph: Graph,
   { valueOf: probed, memory }: Probe,
@@ -46,17 +70,18 @@ function build(
   const chain = findChain(graph, probed, fail)
   const rank = probed(chain.input)!.shape.length
 
-  // Whether time or batch comes first shows when an LSTM is reached: both are tried, and what came further is told.
+  // Which axis comes first shows when an LSTM or a convolution is reached: all are tried, and what came further is told.
   let failure: { error: unknown; reached: number } | undefined
-  for (const order of [
-    ['b', 't', 'f'],
-    ['t', 'b', 'f'],
-    ['b', 'f'],
-  ] satisfies Axis[][]) {
-    const axes: readonly Axis[] = order.slice(0, rank)
-    if (axes.length !== rank || (order.length === 2 && !isFloat(probed(chain.input)!))) continue
+  const isTokens = !isFloat(probed(chain.input)!)
+  const declared = graph.inputs.find(({ name }) => name === chain.input)?.shape
+  for (const axes of orders[rank] ?? []) {
+    if (isTokens && rank === 2 && axes.includes('f')) continue
     const layers: Layer[] = []
-    const progress = { checks: 0 }
+    const size = (['h', 'w'] as const).map((axis) => {
+      const n = declared?.[axes.indexOf(axis)]
+      return typeof n === 'number' ? n : undefined
+    })
+    const progress: Progress = { checks: 0, size }
     try {
       const context = { layers, progress, probed, memory, constants: graph.constants, fail }
       const last = withoutInitialValues(() => buildLayers(chain, axes, context), mostNumbers)
@@ -68,7 +93,7 @@ function build(
     }
   }
   if (!failure)
-    return fail('NoStack', `the input ${JSON.stringify(chain.input)} has ${rank} axes, expected 2 or 3`)
+    return fail('NoStack', `the input ${JSON.stringify(chain.input)} has ${rank} axes, expected from 2 to 5`)
   throw failure.error
 }
 
@@ -108,13 +133,13 @@ function requireEqual(
 
 function probeLengths(chain: Chain, probed: (name: string) => Value | undefined): Int32Array | undefined {
   const names = chain.links.flatMap(({ node }) =>
-    node.opType === 'LSTM' && node.inputs[4] ? [node.inputs[4]] : [],
+    isRecurrent(node) && node.inputs[4] ? [node.inputs[4]] : [],
   )
   return names.length > 0 ? Int32Array.from(probed(names[0])!.data) : undefined
 }
 
 function batchFirst(value: Value, axes: readonly Axis[], memory: Memory): Value {
-  const rank = ['b', 't', 'bt', 'd', '1', 'f']
+  const rank = ['b', 't', 'bt', 'd', '1', 'h', 'w', 'f']
   const order = axes.map((_, i) => i).sort((i, j) => rank.indexOf(axes[i]) - rank.indexOf(axes[j]) || i - j)
   return permuted(value, order, memory)
 }

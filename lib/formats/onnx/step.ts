@@ -1,6 +1,8 @@
 /** One link of a chain on its way to a layer. */
+import type { FloatArray } from '../../kernels/contract.ts'
 import type { Layer } from '../../layers/layer.ts'
-import type { Parameter } from '../../tensor.ts'
+import { TimeDistributed } from '../../layers/steps.ts'
+import type { Tensor } from '../../tensor.ts'
 import type { Axis } from './axes.ts'
 import type { Link } from './chain.ts'
 import type { Fail } from './fail.ts'
@@ -8,13 +10,22 @@ import { placeOf } from './node.ts'
 import { Call } from './operators/operator.ts'
 import { isFloat, type Memory, type Value } from './values.ts'
 
+/** How far an attempt came, and what later layers need of earlier ones. */
+export interface Progress {
+  /** How many checks of axes went well: of two attempts the one with more tells what is in the way. */
+  checks: number
+  /** Rows and columns, as far as the input says, until a layer has gone over them. */
+  size?: readonly (number | undefined)[]
+  /** Channels, rows and columns of the image that became features last. */
+  image?: readonly number[]
+}
+
 export interface Context {
   /** The value of a name in a probe run. */
   probed(name: string): Value | undefined
   memory: Memory
   constants: ReadonlyMap<string, Value>
-  /** How many checks of axes went well: of two attempts the one with more tells what is in the way. */
-  progress: { checks: number }
+  progress: Progress
   fail: Fail
 }
 
@@ -57,13 +68,34 @@ export class Step {
     return this.refuse(`expected ${JSON.stringify(name)} to be a constant of floats`)
   }
 
+  /** Whether each item of the batch is a step of a sequence. */
+  get isOnSteps(): boolean {
+    return this.axes[0] === 'bt' || this.axes[0] === 'tb'
+  }
+
   requireAxes(...expected: readonly Axis[]): void {
     if (String(this.axes) !== String(expected)) this.refuse(`expected the axes ${expected}, got ${this.axes}`)
     this.context.progress.checks++
   }
 
-  requireFeaturesLast(): void {
-    if (this.axes.at(-1) !== 'f') this.refuse(`expected the features on the last axis, got ${this.axes}`)
+  /** @returns whether they stand in the order of an image, so that the columns of what reads them are to be turned */
+  requireFeaturesLast({ ofImages = false } = {}): boolean {
+    const isOfImage = ofImages && this.axes.at(-1) === 'c'
+    if (this.axes.at(-1) !== 'f' && !isOfImage)
+      this.refuse(`expected the features on the last axis, got ${this.axes}`)
+    return isOfImage
+  }
+
+  /** Turns rows of features, as the graph has them, into the order in which Flatten gives them here: channels last. */
+  turnImages(rows: FloatArray): void {
+    const [C, H, W] = this.context.progress.image!
+    const places = H * W
+    const row = rows.slice(0, C * places)
+    for (let start = 0; start < rows.length; start += row.length) {
+      row.set(rows.subarray(start, start + row.length))
+      for (let c = 0; c < C; c++)
+        for (let at = 0; at < places; at++) rows[start + at * C + c] = row[c * places + at]
+    }
   }
 }
 
@@ -75,12 +107,17 @@ export function add(step: Step, layer: Layer): readonly Axis[] {
   return step.axes
 }
 
+/** Adds a layer that looks at more than the last axis: where steps are the items of the batch, at every step. */
+export function addToItems(step: Step, layer: Layer): readonly Axis[] {
+  return add(step, step.isOnSteps ? new TimeDistributed(layer) : layer)
+}
+
 export function floatType({ type }: Value): 'float32' | 'float64' {
   return type === 'float64' ? 'float64' : 'float32'
 }
 
 /** Copies numbers into a parameter, one for all if there is but one. */
-export function fill(parameter: Parameter, data: ArrayLike<number>): void {
+export function fill(parameter: Tensor, data: ArrayLike<number>): void {
   if (data.length === 1) parameter.array.fill(data[0])
   else parameter.array.set(data)
 }

@@ -6,7 +6,7 @@ import { readStart } from '../files.ts'
 import { matchParameters, readParameters } from '../parameters.ts'
 import { openSafetensors, openShards, type SafetensorsFile, type TensorInfo } from '../safetensors/index.ts'
 import { findModules, prefixOf } from './modules.ts'
-import { rename } from './names.ts'
+import { rename, withoutCounts } from './names.ts'
 import { proposeSpecification } from './propose.ts'
 import { buildModel, type LayerSpecification, planLayers } from './specification.ts'
 
@@ -18,9 +18,10 @@ import { buildModel, type LayerSpecification, planLayers } from './specification
  *
  *     const model = await loadPyTorch('forecaster.safetensors', { specification: ['lstm', lastStep(), 'head'] })
  *
- * LSTM, LSTMCell, Linear, Embedding, LayerNorm and Conv1d are recognised under any prefix, with their sizes, layers,
- * directions, projection and biases. Where `batch_first` was not given to torch.nn.LSTM, the model here reads [B, T, I]
- * all the same. Half floats become float32.
+ * LSTM, LSTMCell, RNN, Linear, Embedding, LayerNorm, BatchNorm1d and BatchNorm2d, Conv1d, Conv2d and MultiheadAttention are
+ * recognised under any prefix, with their sizes, layers, directions, projection and biases. Where `batch_first` was not given
+ * there, the model here reads [B, T, I] all the same. Channels stand last here: behind a Flatten of images or of the
+ * channels of a convolution the columns of a Linear are in another order than there. Half floats become float32.
  *
  * @param path a .safetensors file, or the .index.json of a model in several
  * @param options.specification default: what `proposeSpecification` finds, if it leaves no question open
@@ -43,13 +44,14 @@ export async function loadPyTorch(
     // Before anything is built: a model may take no more memory than the file has weights for it.
     const shapes = planned.flatMap((each) => ('module' in each ? [...each.module.shapes] : []))
     const expected = new Map(shapes.map(([name, shape]) => [name, { shape }]))
-    matchParameters(path, expected, tensors, (name) => {
+    const counted = withoutCounts(expected, tensors)
+    matchParameters(path, expected, counted, (name) => {
       const prefix = prefixOf(name)
       const fix = `put ${JSON.stringify(prefix)} into the specification, or into ignore`
       return found.strangers.get(prefix) ?? fix
     })
     const { model, parameters } = buildModel(path, planned)
-    matchParameters(path, parameters, tensors)
+    matchParameters(path, parameters, counted)
     await readParameters(file, parameters)
     return model
   })
@@ -122,17 +124,6 @@ function without(
     )
   }
   return new Map([...tensors].filter(([name]) => !ignore.some((prefix) => name.startsWith(prefix))))
-}
-
-/** BatchNorm of PyTorch counts its batches, which only a momentum of None needs. */
-function withoutCounts(
-  parameters: ReadonlyMap<string, unknown>,
-  tensors: ReadonlyMap<string, TensorInfo>,
-): Map<string, TensorInfo> {
-  const isCount = (name: string) =>
-    name.endsWith('num_batches_tracked') &&
-    parameters.has(name.replace(/num_batches_tracked$/, 'running_mean'))
-  return new Map([...tensors].filter(([name]) => !isCount(name)))
 }
 
 function propose(path: string, tensors: ReadonlyMap<string, TensorInfo>): LayerSpecification[] {

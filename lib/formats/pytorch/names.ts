@@ -35,3 +35,21 @@ export function rename(
   }
   return renamed
 }
+
+/** The count of batches that BatchNorm has there beside its running statistics: a momentum of None alone needs it. */
+const count = 'num_batches_tracked'
+const beside = 'running_mean'
+
+/** The name of the count beside a running mean; undefined for any other tensor. */
+export function countBeside(name: string): string | undefined {
+  return name === beside || name.endsWith(`.${beside}`) ? name.slice(0, -beside.length) + count : undefined
+}
+
+/** Tensors of a file without the counts beside the running means that a model has. */
+export function withoutCounts<T>(
+  known: ReadonlyMap<string, unknown>,
+  tensors: ReadonlyMap<string, T>,
+): Map<string, T> {
+  const counts = new Set([...known.keys()].map(countBeside))
+  return new Map([...tensors].filter(([name]) => !counts.has(name)))
+}

@@ -1,6 +1,14 @@
 /** A specification guessed from names and shapes, with what they leave open. */
 
-import { findModules, inputSizeOf, type Module, matrixOf, matrixOptions, matrixType } from './modules.ts'
+import {
+  findModules,
+  inputSizeOf,
+  type Module,
+  type ModuleType,
+  matrixOf,
+  matrixOptions,
+  matrixType,
+} from './modules.ts'
 import type { LayerSpecification } from './specification.ts'
 
 export interface Proposal {
@@ -31,17 +39,28 @@ export function proposeSpecification(
   for (const [i, module] of order.entries()) {
     const before = order[i - 1]
     if (before) compare(before, module, { questions, notes })
-    if (module.types[0] === 'Conv1d') {
-      questions.push(
-        `which stride, padding, dilation and groups has ${name(module.prefix)}? Shapes do not tell`,
-      )
-    }
-    if (module.types[0] === 'LayerNorm') notes.push(`${name(module.prefix)} is taken to have eps 1e-5`)
+    const untold = untoldOf[module.types[0]]
+    if (untold) questions.push(`which ${untold} has ${name(module.prefix)}? Shapes do not tell`)
+    const taken = takenOf[module.types[0]]
+    if (taken) notes.push(`${name(module.prefix)} is taken to have ${taken}`)
     if (module.types.length > 1 && i === 0 && matrixType(module, order[1]) === undefined) {
       questions.push(`is ${name(module.prefix)} an Embedding or a Linear layer without bias?`)
     }
   }
   return { specification: order.map((module, i) => entry(module, i, order[i + 1])), questions, notes }
+}
+
+/** What the shapes of a module leave open. */
+const untoldOf: Partial<Record<ModuleType, string>> = {
+  Conv1d: 'stride, padding, dilation and groups',
+  Conv2d: 'stride, padding, dilation and groups',
+  MultiHeadAttention: 'number of heads',
+}
+
+const takenOf: Partial<Record<ModuleType, string>> = {
+  BatchNorm: 'eps 1e-5',
+  LayerNorm: 'eps 1e-5',
+  RNN: 'the nonlinearity tanh',
 }
 
 const collator = new Intl.Collator('en', { numeric: true })
@@ -64,7 +83,7 @@ function compare(
   const pair = `${name(before.prefix)} and ${name(after.prefix)}`
   const [a, b] = [numbered(before.prefix), numbered(after.prefix)]
   const hasGap = a && b && a.parent === b.parent && b.number > a.number + 1
-  const isRecurrent = before.types[0] === 'LSTM'
+  const isRecurrent = before.types[0] === 'LSTM' || before.types[0] === 'RNN'
   if (hasGap)
     questions.push(`what stands between ${pair}? The numbers leave room for layers without parameters`)
   else if (isRecurrent && after.types[0] === 'Linear') {
@@ -128,9 +147,8 @@ function sizesOf(module: Module): [from: number | undefined, to: number][] {
     ]
   }
   const input = inputSizeOf(module)
-  if (types[0] === 'LSTM' || types[0] === 'LSTMCell') {
+  if ('hiddenSize' in options)
     return [[input, (options.bidirectional ? 2 : 1) * (number('projectionSize') || number('hiddenSize'))]]
-  }
-  if (types[0] === 'LayerNorm') return [[input, number('size')]]
-  return [[input, number(types[0] === 'Conv1d' ? 'outputChannels' : 'outputSize')]]
+  if ('embedSize' in options || 'size' in options) return [[input, input!]]
+  return [[input, number('outputChannels' in options ? 'outputChannels' : 'outputSize')]]
 }

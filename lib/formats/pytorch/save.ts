@@ -5,8 +5,9 @@ import { allNamesOf, type Layer, layersOf, type Model } from '../../layers/layer
 import { LSTM } from '../../layers/lstm.ts'
 import { LSTMCell } from '../../layers/lstm-cell.ts'
 import { layerFromConfig } from '../../layers/registry.ts'
+import { ModelBuffer } from '../../tensor.ts'
 import { type StoredArray, type StoredType, writeSafetensors } from '../safetensors/index.ts'
-import { rename } from './names.ts'
+import { countBeside, rename } from './names.ts'
 
 /**
  * Writes the parameters of a model so that PyTorch takes them:
@@ -20,7 +21,9 @@ import { rename } from './names.ts'
  * torch.nn.LSTM returns a pair, which the next layer does not take. A layer that PyTorch has not (LastStep) needs a
  * stand-in there (torch.nn.Identity), or the numbers after it differ.
  *
- * torch.nn.LSTM wants batch_first=True for inputs as here.
+ * torch.nn.LSTM, torch.nn.RNN and torch.nn.MultiheadAttention want batch_first=True for inputs as here. Convolutions, pools and
+ * BatchNorm want the channels after the batch there: between those and what reads features stands a transpose or permute,
+ * and where it is a Flatten, the columns of the Linear behind it are in the order of channels last.
  *
  * @param options.prefixes where the parts of the model stand in PyTorch; see `loadPyTorchWeights`
  * @param options.dataType F64, F32, F16 or BF16, rounded to the nearest; default: as the parameters are
@@ -41,7 +44,12 @@ export async function savePyTorch(
   const tensors = [...parameters].map(
     ([name, { shape, array }]) => [name, { shape, data: array as StoredArray, dataType }] as const,
   )
-  await writeSafetensors(path, tensors, { metadata: { format: 'pt' } })
+  // PyTorch counts batches, which this package does not: 0 is what it takes where there is no count.
+  const counts = [...parameters].flatMap(([name, tensor]) => {
+    const count = tensor instanceof ModelBuffer ? countBeside(name) : undefined
+    return count ? [[count, { shape: [], data: BigInt64Array.of(0n) }] as const] : []
+  })
+  await writeSafetensors(path, [...tensors, ...counts], { metadata: { format: 'pt' } })
 }
 
 const cell = [

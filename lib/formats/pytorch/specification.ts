@@ -1,10 +1,10 @@
 /** From a short specification and the modules of a file to the layers of a model. */
 import { describe, FileFormatError, nearestName } from '../../errors.ts'
 import { withoutInitialValues } from '../../layers/initialisation.ts'
-import { Layer, type LayerConfig, parametersOf } from '../../layers/layer.ts'
+import { Layer, type LayerConfig, parametersOf, tensorsOf } from '../../layers/layer.ts'
 import { layerFromConfig } from '../../layers/registry.ts'
 import { Sequential } from '../../layers/sequential.ts'
-import type { Parameter } from '../../tensor.ts'
+import type { Tensor } from '../../tensor.ts'
 import {
   type Found,
   fullName,
@@ -68,17 +68,17 @@ export function planLayers(
   })
 }
 
-/** The planned model, its parameters zero, and these under their names in the file. */
+/** The planned model, its parameters zero, and these and its buffers under their names in the file. */
 export function buildModel(
   path: string,
   planned: readonly PlannedLayer[],
-): { model: Sequential; parameters: Map<string, Parameter> } {
-  const parameters = new Map<string, Parameter>()
+): { model: Sequential; parameters: Map<string, Tensor> } {
+  const parameters = new Map<string, Tensor>()
   const layers = planned.map((each) => {
     if ('layer' in each) return each.layer
     const { prefix } = each.module
     const layer = build(path, prefix, each.config)
-    for (const [local, parameter] of parametersOf(layer)) parameters.set(fullName(prefix, local), parameter)
+    for (const [local, parameter] of tensorsOf(layer)) parameters.set(fullName(prefix, local), parameter)
     return layer
   })
   return { model: new Sequential(layers), parameters }

@@ -56,12 +56,25 @@ function flat(nodes: readonly KerasNode[]): KerasNode[] {
 /** The tensors under the names that tfjs gives its variables: of the layer, of its direction, of the tensor. */
 function namedTensors(nodes: readonly KerasNode[]): [name: string, tensor: KerasTensor][] {
   const names = groupNames(nodes.map(({ className }) => className))
-  return nodes.flatMap(({ tensors }, i) => treeTensors(tensors, names[i]))
+  return nodes.flatMap(({ tensors, wrapped }, i) => {
+    const [inner] = groupNames((wrapped ?? []).map(([, { className }]) => className))
+    return treeTensors(tensors, names[i], inner)
+  })
 }
 
-function treeTensors({ own, inner = {} }: TensorTree, place: string): [name: string, tensor: KerasTensor][] {
+/** @param wrapped the name of the layer that a wrapper makes its directions of */
+function treeTensors(
+  { own, inner = {} }: TensorTree,
+  place: string,
+  wrapped = '',
+): [name: string, tensor: KerasTensor][] {
   const here = own.map((tensor): [string, KerasTensor] => [`${place}/${tensor.name}`, tensor])
-  const direction = { cell: '', layer: '', forward_layer: '/forward_lstm', backward_layer: '/backward_lstm' }
+  const direction = {
+    cell: '',
+    layer: '',
+    forward_layer: `/forward_${wrapped}`,
+    backward_layer: `/backward_${wrapped}`,
+  }
   const within = Object.entries(inner) as [keyof typeof direction, TensorTree][]
   return [...here, ...within.flatMap(([part, tree]) => treeTensors(tree, place + direction[part]))]
 }

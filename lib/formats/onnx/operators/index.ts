@@ -7,6 +7,7 @@ import { lstmOperator } from './lstm.ts'
 import type { Operator } from './operator.ts'
 import { paddingOperators } from './padding.ts'
 import { reductionOperators } from './reductions.ts'
+import { rnnOperator } from './rnn.ts'
 import { runningOperators } from './running.ts'
 import { scanOperator } from './scan.ts'
 import { selectionOperators } from './selection.ts'
@@ -27,6 +28,7 @@ export const operators: ReadonlyMap<string, Operator> = new Map(
     ...selectionOperators,
     ...shapeOperators,
     LSTM: lstmOperator,
+    RNN: rnnOperator,
     Scan: scanOperator,
   }),
 )

@@ -8,6 +8,7 @@ import { Tensor } from '../../../tensor.ts'
 import { permuted, type Value } from '../values.ts'
 import { variantsOf } from './lstm-variant.ts'
 import type { Call, Operator } from './operator.ts'
+import { directionsOf, hiddenSizeOf, lengthsOf, requireInputs } from './recurrent.ts'
 
 type Floats = Value & { readonly data: FloatArray }
 
@@ -43,11 +44,8 @@ export const lstmOperator: Operator = {
     const I = x.shape[2]
     const [T, B] = isBatchFirst ? [x.shape[1], x.shape[0]] : x.shape
     const D = directionsOf(call).length
-    const H = call.floats(2).shape[2] ?? 0
-    const asked = call.integer('hidden_size', H)
-    if (H < 1 || asked !== H)
-      throw new RangeError(`hidden_size is ${asked}, but R has the shape [${call.input(2).shape}]`)
-    requireShapes(call, x, { D, B, I, H })
+    const H = hiddenSizeOf(call)
+    requireShapes(call, { D, B, I, H })
     const variants = variantsOf(call, D).map(lstmVariant)
     call.memory.step(D * T * B * 4 * H * (I + H))
 
@@ -100,41 +98,16 @@ export const lstmOperator: Operator = {
   },
 }
 
-function directionsOf(call: Call): readonly ('forward' | 'reverse')[] {
-  const direction = call.text('direction', 'forward')
-  if (direction === 'bidirectional') return ['forward', 'reverse']
-  if (direction === 'forward' || direction === 'reverse') return [direction]
-  throw new TypeError(`expected direction forward, reverse or bidirectional, got ${direction}`)
-}
-
-function requireShapes(
-  call: Call,
-  x: Floats,
-  { D, B, I, H }: { D: number; B: number; I: number; H: number },
-): void {
+function requireShapes(call: Call, { D, B, I, H }: { D: number; B: number; I: number; H: number }): void {
   const states = call.integer('layout', 0) === 1 ? [B, D, H] : [D, B, H]
-  const expected: readonly [name: string, i: number, shape: readonly number[]][] = [
+  requireInputs(call, [
     ['W', 1, [D, 4 * H, I]],
     ['R', 2, [D, 4 * H, H]],
     ['B', 3, [D, 8 * H]],
     ['initial_h', 5, states],
     ['initial_c', 6, states],
     ['P', 7, [D, 3 * H]],
-  ]
-  for (const [name, i, shape] of expected) {
-    const value = call.inputs[i]
-    if (value && (String(value.shape) !== String(shape) || value.type !== x.type)) {
-      throw new RangeError(`expected ${name} ${x.type} [${shape}], got ${value.type} [${value.shape}]`)
-    }
-  }
-}
-
-/** The counts of valid steps, beyond which Y is 0. */
-function lengthsOf(call: Call, { B, T }: { B: number; T: number }): Int32Array | undefined {
-  const lengths = call.integersOf(4)
-  if (!lengths) return undefined
-  if (lengths.length === B && lengths.every((n) => n >= 0 && n <= T)) return Int32Array.from(lengths)
-  throw new RangeError(`expected ${B} sequence_lens from 0 to ${T}, got [${lengths}]`)
+  ])
 }
 
 type WeightName = 'weightIh' | 'weightHh' | 'biasIh' | 'biasHh' | 'peephole'
