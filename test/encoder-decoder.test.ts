@@ -115,7 +115,7 @@ describe('an EncoderDecoder', () => {
       'Attention additive, 3, memorySize: 3, size: 2',
     )
     expect(describeLayer(new MultiHeadAttention({ embedSize: 4, heads: 2, causal: true }).config())).toBe(
-      'MultiHeadAttention 4, 2 heads, keySize: 4, valueSize: 4, causal: true',
+      'MultiHeadAttention 4, 2 heads, causal: true',
     )
   })
 
