@@ -61,9 +61,16 @@ void ThreadPool::run(int count, Task task, void* data) {
     task(data, 0, 1);
     return;
   }
-  const int helpers = start_workers(count - 1);
-  const Job job = {task, data, helpers + 1, current_cpu()};
+  const auto now = Relief::Clock::now();
+  const int helpers = start_workers(relief_.granted(count, now) - 1);
+  if (helpers == 0) {
+    task(data, 0, 1);
+    return;
+  }
+  const Job job = {task, data, helpers + 1, current_cpu(), now};
   running_.store(helpers, std::memory_order_relaxed);
+  late_.store(0, std::memory_order_relaxed);
+  lateness_.store(0, std::memory_order_relaxed);
   for (int i = 0; i < helpers; i++) {
     workers_[i]->job.store(&job, std::memory_order_release);
     workers_[i]->job.notify_one();
@@ -73,6 +80,10 @@ void ThreadPool::run(int count, Task task, void* data) {
   for (int left = running_.load(std::memory_order_acquire); left != 0;
        left = running_.load(std::memory_order_acquire)) {
     running_.wait(left, std::memory_order_acquire);
+  }
+  if (const int late = late_.load(std::memory_order_relaxed); late > 0) {
+    const Relief::Clock::duration lateness(lateness_.load(std::memory_order_relaxed));
+    relief_.delayed(job.count, late, lateness, Relief::Clock::now());
   }
 }
 
@@ -95,6 +106,16 @@ int ThreadPool::start_workers(int count) {
   return have < count ? have : count;
 }
 
+void ThreadPool::note_start(const Job& job) {
+  const auto lateness = Relief::Clock::now() - job.posted;
+  if (lateness < Relief::kLate) return;
+  late_.fetch_add(1, std::memory_order_relaxed);
+  auto known = lateness_.load(std::memory_order_relaxed);
+  while (known < lateness.count() &&
+         !lateness_.compare_exchange_weak(known, lateness.count(), std::memory_order_relaxed)) {
+  }
+}
+
 void ThreadPool::work(Worker& worker, int index) {
   const FlushDenormals flush;
   for (;;) {
@@ -105,6 +126,7 @@ void ThreadPool::work(Worker& worker, int index) {
     const Job job = *worker.job.load(std::memory_order_acquire);
     worker.job.store(nullptr, std::memory_order_relaxed);
     if (job.caller_cpu >= 0 && current_cpu() == job.caller_cpu) leave_cpu(job.caller_cpu);
+    note_start(job);
     job.task(job.data, index, job.count);
     if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) running_.notify_one();
   }

@@ -1,12 +1,43 @@
 // The process's one pool of worker threads. Idle workers sleep; nothing spins between calls.
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 namespace lstm_native {
+
+// How many threads a task gets where other programs want the cores too. A worker that is woken onto a core in
+// use begins milliseconds late, and the others wait: two threads beside one busy program take three times as
+// long as one. So after workers were late the next tasks do without as many of them: at first for as long as
+// the delay was, which may have been a single hiccup, and for twice as long each time that trying again soon
+// fails, until trying costs one part in kLongest.
+class Relief {
+ public:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::microseconds kLate{500};  // waking a sleeping core takes less
+  static constexpr std::chrono::milliseconds kSoon{100};
+  static constexpr int kLongest = 50;
+
+  int granted(int count, Clock::time_point now) const {
+    return count > most_ && now < until_ ? most_ : count;
+  }
+
+  // A task of `count` threads had `late` workers that began up to `lateness` late.
+  void delayed(int count, int late, Clock::duration lateness, Clock::time_point now) {
+    const bool again = now - until_ < kSoon;
+    length_ = !again ? 1 : 2 * length_ < kLongest ? 2 * length_ : kLongest;
+    most_ = count - late;
+    until_ = now + length_ * lateness;
+  }
+
+ private:
+  int most_ = 1;
+  int length_ = 1;
+  Clock::time_point until_{};
+};
 
 // A task runs on `count` threads at once, each told its index; index 0 is the caller.
 using Task = void (*)(void* data, int index, int count);
@@ -18,8 +49,8 @@ class ThreadPool {
   static ThreadPool& instance();
 
   // Runs task(data, 0..count-1) and returns when all have ended. If the pool is at work for another
-  // JavaScript thread, or has fewer workers, it runs on fewer threads: `count` as the task sees it says how
-  // many.
+  // JavaScript thread, has fewer workers, or the cores have other work, it runs on fewer threads: `count` as
+  // the task sees it says how many.
   void run(int count, Task task, void* data);
 
   // Whether this many workers are awake and looking for a task: handing them one costs next to nothing, where
@@ -32,6 +63,7 @@ class ThreadPool {
     void* data;
     int count;
     int caller_cpu;
+    Relief::Clock::time_point posted;
   };
   // A worker sleeps on its own slot, so that a task wakes only those it needs.
   struct Worker {
@@ -44,11 +76,16 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
   int start_workers(int count);
   void work(Worker& worker, int index);
+  void note_start(const Job& job);
 
   std::mutex busy_;  // held by the JavaScript thread that uses the workers
   std::vector<std::unique_ptr<Worker>> workers_;
+  Relief relief_;
   alignas(64) std::atomic<int> running_{0};
   std::atomic<int> looking_{0};
+  // Of the task that runs: how many workers began late, and how late the last of them.
+  std::atomic<int> late_{0};
+  std::atomic<Relief::Clock::rep> lateness_{0};
 };
 
 // Tells the CPU that this is a loop that waits.

@@ -1,5 +1,6 @@
 // The thread pool and the barrier under load, from one and from several threads at once.
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "check.h"
@@ -31,6 +32,25 @@ TEST("the pool runs every index exactly once, whatever the count and however oft
       expect(times == (i < count ? 1 : 0), "round %d: index %d of %d ran %d times", round, i, count, times);
     }
   }
+}
+
+TEST("tasks do without workers that came late, for longer the more often they do") {
+  using std::chrono::milliseconds;
+  Relief relief;
+  Relief::Clock::time_point now{std::chrono::hours(1)};
+  expect(relief.granted(8, now) == 8, "before any delay: %d of 8", relief.granted(8, now));
+  for (int length : {1, 2, 4, 8, 16, 32, 50, 50}) {
+    relief.delayed(8, 3, milliseconds(2), now);
+    const auto end = now + length * milliseconds(2);
+    expect(relief.granted(8, end - milliseconds(1)) == 5, "within %d delays: not 5 of 8", length);
+    expect(relief.granted(4, now) == 4, "a task of fewer threads than are left");
+    expect(relief.granted(8, end) == 8, "after %d delays: not all of 8", length);
+    now = end + Relief::kSoon / 2;
+  }
+  now += 2 * Relief::kSoon;
+  relief.delayed(8, 7, milliseconds(2), now);
+  expect(relief.granted(8, now) == 1, "all workers late: not 1 of 8");
+  expect(relief.granted(8, now + milliseconds(2)) == 8, "a single delay counts for longer than it was");
 }
 
 TEST("the pool serves several JavaScript threads at once") {

@@ -64,19 +64,19 @@ export async function readGuide(path: string, folder: string): Promise<Guide> {
   }
 }
 
-/** What the compiler says about programs. */
+/** What the compiler says about programs; what they import is checked elsewhere. */
 export function problemsOf(files: readonly string[]): string[] {
   const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile)
-  const { options, fileNames } = ts.parseJsonConfigFileContent(config, ts.sys, root)
+  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
   const typeRoots = [join(root, 'node_modules/@types')]
-  const declarations = fileNames.filter((name) => name.endsWith('.d.ts'))
-  const program = ts.createProgram([...declarations, ...files], {
-    ...options,
-    typeRoots,
-    noUnusedLocals: false,
-  })
-  return ts.getPreEmitDiagnostics(program).map(({ messageText, file, start }) => {
-    const line = file === undefined ? 0 : file.getLineAndCharacterOfPosition(start ?? 0).line + 1
-    return `${file?.fileName}:${line}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
+  const program = ts.createProgram(files, { ...options, typeRoots, noUnusedLocals: false })
+  const sources = files.map((file) => program.getSourceFile(file)!)
+  const found = sources.flatMap((source) => [
+    ...program.getSyntacticDiagnostics(source),
+    ...program.getSemanticDiagnostics(source),
+  ])
+  return found.map(({ messageText, file, start }) => {
+    const line = file!.getLineAndCharacterOfPosition(start!).line + 1
+    return `${file!.fileName}:${line}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
   })
 }
