@@ -87,7 +87,7 @@ class Graph implements Loaded {
     const stored = recorded.get(output)
     const model = input && others.length === 0 && stored && stackOf(this.#model)
     if (!model) return undefined
-    const x = inputFor(model, recorded, input.name)
+    const x = channelsLast(inputFor(model, recorded, input.name))
     const plan = planFor(model, x)
     if (!plan) return undefined
     const y = toTensor(output, stored, x.dataType === 'float64' ? 'float64' : 'float32')
@@ -119,6 +119,13 @@ function planFor(model: Layer, x: Tensor): Plan | undefined {
     throw error
   }
   return x.shape.length > 3 || x.shape.length === (plan.inputSize > 0 ? 3 : 2) ? plan : undefined
+}
+
+/** Images [..., C, H, W] of a graph as [..., H, W, C]. */
+function channelsLast(x: Tensor): Tensor {
+  const C = x.shape.length - 3
+  if (C < 1) return x
+  return transpose(transpose(x, { axes: [C, C + 1] }), { axes: [C + 1, C + 2] })
 }
 
 /** [T, B, F] and the LSTM operator's [T, D, B, H] as [B, T, ...]; after the last step there is no time. */
