@@ -2,10 +2,10 @@
 import type { LayerConfig } from '../../layers/layer.ts'
 import { cellFunctionOf } from './activations.ts'
 import type { Converted } from './convert.ts'
-import { convertBidirectionalRNN, inputDropout } from './convert-rnn.ts'
+import { convertBidirectionalRNN } from './convert-rnn.ts'
 import type { KerasLayer } from './layer-config.ts'
-import { requireShapes } from './tensors.ts'
-import type { StoredWeight, Weights } from './weights.ts'
+import { type Direction, inputDropout, readCell, readDirections } from './recurrent-cell.ts'
+import type { Weights } from './weights.ts'
 
 /**
  * With `go_backwards` the steps come out in the order they were read, so that they are turned round behind the LSTM; a
@@ -54,13 +54,7 @@ export function convertBidirectional(layer: KerasLayer, weights: Weights): Conve
       'UnsupportedOption',
       'expected merge_mode concat, sum, mul or ave: with None it has two outputs',
     )
-  const directions = [
-    readLSTM(forward, weights.inner('forward_layer')),
-    readLSTM(backward, weights.inner('backward_layer')),
-  ]
-  const [{ options }, other] = directions
-  if (JSON.stringify(options) !== JSON.stringify(other.options))
-    layer.fail('UnsupportedOption', 'expected both directions to have the same options')
+  const { options, stored } = readDirections(layer, { forward, backward }, weights, readLSTM)
   const returnSequences = forward.flag('return_sequences', false)
   const zeroMasked = returnSequences && layer.source.dialect !== 'tfjs'
   const config: LayerConfig = {
@@ -71,36 +65,24 @@ export function convertBidirectional(layer: KerasLayer, weights: Weights): Conve
     returnSequences,
     zeroMasked,
   }
-  return [...inputDropout(forward), { config, stored: directions.flatMap(({ stored }) => stored) }]
+  return [...inputDropout(forward), { config, stored }]
 }
 
-/** What the LSTM of one direction is, but for the order of its steps. */
-function readLSTM(
-  layer: KerasLayer,
-  weights: Weights,
-): { options: Omit<LayerConfig, 'type'>; stored: StoredWeight[] } {
-  layer.require('return_state', false, 'a layer with one output is supported')
-  layer.require('stateful', false, 'state is carried by forward({ state })')
-  layer.require('time_major', false)
-  const H = layer.integer('units')
-  const bias = layer.flag('use_bias', true)
-  const names = ['kernel', 'recurrent_kernel', ...(bias ? ['bias'] : [])]
-  const stored = weights.inner('cell').take(names)
-  const I = stored[0].shape[0]
-  requireShapes(stored, [[I, 4 * H], [H, 4 * H], [4 * H]], layer.source.path)
+function readLSTM(layer: KerasLayer, weights: Weights): Direction {
+  const { sizes, stored } = readCell(layer, weights, { blocks: 4 })
   const activation = cellFunctionOf(layer, 'activation', 'tanh')
   const usual = layer.source.dialect === 'tfjs' ? 'hard_sigmoid' : 'sigmoid'
   const options = {
-    inputSize: I,
-    hiddenSize: H,
-    bias,
+    ...sizes,
     gateActivation: cellFunctionOf(layer, 'recurrent_activation', usual),
     cellActivation: activation,
     outputActivation: activation,
     recurrentDropout: layer.number('recurrent_dropout', 0),
     // What a copy made with these options starts from; unit_forget_bias is how Keras says it.
     initialisation: 'keras',
-    ...(bias ? { forgetBias: layer.flag('unit_forget_bias', layer.source.dialect !== 'tfjs') ? 1 : 0 } : {}),
+    ...(sizes.bias
+      ? { forgetBias: layer.flag('unit_forget_bias', layer.source.dialect !== 'tfjs') ? 1 : 0 }
+      : {}),
   }
   return { options, stored }
 }

@@ -8,7 +8,7 @@ import { Tensor } from '../../../tensor.ts'
 import { permuted, type Value } from '../values.ts'
 import { variantsOf } from './lstm-variant.ts'
 import type { Call, Operator } from './operator.ts'
-import { directionsOf, hiddenSizeOf, lengthsOf, requireInputs } from './recurrent.ts'
+import { directionsOf, hiddenSizeOf, lengthsOf, recurrentAttributes, requireInputs } from './recurrent.ts'
 
 type Floats = Value & { readonly data: FloatArray }
 
@@ -19,17 +19,7 @@ const peepholes = [0, 2, 1]
 
 export const lstmOperator: Operator = {
   inputs: [3, 8],
-  attributes: {
-    activation_alpha: 'floats',
-    activation_beta: 'floats',
-    activations: 'strings',
-    clip: 'float',
-    direction: 'string',
-    hidden_size: 'int',
-    input_forget: 'int',
-    layout: 'int',
-    output_sequence: 'int',
-  },
+  attributes: { ...recurrentAttributes, input_forget: 'int' },
   foldable: false,
 
   /**

@@ -1,6 +1,18 @@
 /** What the recurrent operators have in common. */
 import type { Call } from './operator.ts'
 
+/** The attributes of all of them. */
+export const recurrentAttributes = {
+  activation_alpha: 'floats',
+  activation_beta: 'floats',
+  activations: 'strings',
+  clip: 'float',
+  direction: 'string',
+  hidden_size: 'int',
+  layout: 'int',
+  output_sequence: 'int',
+} as const
+
 export function directionsOf(call: Call): readonly ('forward' | 'reverse')[] {
   const direction = call.text('direction', 'forward')
   if (direction === 'bidirectional') return ['forward', 'reverse']

@@ -4,20 +4,11 @@ import type { RnnActivation } from '../../../kernels/contract-rnn.ts'
 import { kernelsFor } from '../../../kernels/index.ts'
 import { permuted } from '../values.ts'
 import type { Call, Operator } from './operator.ts'
-import { directionsOf, hiddenSizeOf, lengthsOf, requireInputs } from './recurrent.ts'
+import { directionsOf, hiddenSizeOf, lengthsOf, recurrentAttributes, requireInputs } from './recurrent.ts'
 
 export const rnnOperator: Operator = {
   inputs: [3, 6],
-  attributes: {
-    activation_alpha: 'floats',
-    activation_beta: 'floats',
-    activations: 'strings',
-    clip: 'float',
-    direction: 'string',
-    hidden_size: 'int',
-    layout: 'int',
-    output_sequence: 'int',
-  },
+  attributes: recurrentAttributes,
   foldable: false,
 
   /**
