@@ -1,7 +1,7 @@
 /** Tensors as bytes behind the JSON, in both directions: the binary tensor data extension, by its document. */
-import { compile, Linear, Sequential, tensor } from 'lstm-native'
+import { compile, Linear, LSTM, Sequential, tensor } from 'lstm-native'
 import { describe, expect, it } from 'vitest'
-import { post, type Reply, saved, started, steps, words } from './support/inference-server.ts'
+import { head, post, type Reply, saved, started, steps, Wire, words } from './support/inference-server.ts'
 
 const rows = Float32Array.from({ length: 24 }, (_, i) => Math.sin(i))
 const expected = compile(steps()).predictSync(tensor(rows, { shape: [2, 4, 3] })).data as Float32Array
@@ -204,6 +204,57 @@ describe('binary tensors that are wrong', () => {
       400,
       expect.stringMatching(/^input x: expected the header Inference-Header-Content-Length/),
     ])
+  })
+
+  it('are those of each answer, however long and slowly read', async () => {
+    // Of 20 KB and more: their memory is lent, and must not be another's before it is sent.
+    const wide = new Sequential([new LSTM({ inputSize: 3, hiddenSize: 256, seed: 5 })])
+    const plan = compile(wide)
+    const { url, port } = await started({ models: await saved({ wide }) })
+    const binary = { parameters: { binary_data_output: true } }
+    const ask = (B: number, T: number, seed: number, lengths?: number[]) => {
+      const x = Float32Array.from({ length: B * T * 3 }, (_, i) => Math.sin(i * seed))
+      const inputs = [{ ...input, shape: [B, T, 3], parameters: undefined, data: [...x] }] as object[]
+      if (lengths) inputs.push({ name: 'lengths', shape: [B], datatype: 'INT32', data: lengths })
+      const y = plan.predictSync(
+        tensor(x, { shape: [B, T, 3] }),
+        lengths && { lengths: Int32Array.from(lengths) },
+      )
+      return { body: { ...binary, inputs }, y: y.data as Float32Array }
+    }
+    const cases = [
+      ...[20, 33, 50].map((T, i) => ask(1, T, i + 1)),
+      ask(3, 24, 4),
+      ask(3, 24, 5, [7, 24, 1]),
+      ask(2, 30, 6, [11, 25]),
+    ]
+    const path = '/v2/models/wide/infer'
+    // Fills the connection's buffers, and is not read from until the others have their answers.
+    const slow = await Wire.open(port)
+    slow.socket.pause()
+    const large = ask(16, 64, 7)
+    const text = JSON.stringify(large.body)
+    for (let n = 0; n < 12; n++) slow.send(head(path, { 'content-length': text.length }) + text)
+    for (let round = 0; round < 5; round++) {
+      const replies = await Promise.all(cases.map(({ body }) => post(url + path, body)))
+      for (const [i, reply] of replies.entries()) {
+        const { json, bytes } = split(reply)
+        const { shape } = (json as { outputs: { shape: number[] }[] }).outputs[0]
+        const { y } = cases[i]
+        // Without the steps beyond the longest row.
+        const [B, S, O] = shape
+        const T = y.length / (B * O)
+        const kept = Float32Array.from({ length: B * S * O }, (_, at) => {
+          const b = Math.floor(at / (S * O))
+          return y[b * T * O + (at - b * S * O)]
+        })
+        expect(floats(bytes)).toEqual(kept)
+      }
+    }
+    slow.socket.resume()
+    const answer = Buffer.from(large.y.buffer, large.y.byteOffset, large.y.byteLength).toString('latin1')
+    await slow.until(({ received }) => received.length > 12 * answer.length)
+    expect(slow.received.split(answer)).toHaveLength(13)
   })
 
   it('are bytes of the answer where JSON has no word for a number', async () => {

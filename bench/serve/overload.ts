@@ -71,8 +71,8 @@ export async function measureOverload({ seconds, overloadSeconds }: Settings): P
     try {
       const { port } = service
       await service.begin()
-      // As many as the server takes without refusing any.
-      await runLoad({ port, scripts: scriptsFor(maxQueueSize), seconds: seconds / 3 })
+      // As many as the server takes without refusing any, for as long as the heap grows.
+      await runLoad({ port, scripts: scriptsFor(maxQueueSize), seconds })
       const fullLoad = (await service.end()).resident.peak
       const normal = { rate: ordinary * capacity, seconds: ordinarySeconds }
       const quiet = await runLoad({ port, scripts: scriptsFor(connections), phases: [normal] })

@@ -7,6 +7,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import fastify from 'fastify'
+import { growHeapFreely } from '../../lib/serve/heap.ts'
 import { readBody } from '../../lib/serve/protocol/body.ts'
 import { type InferRequest, parseInferRequest } from '../../lib/serve/protocol/request.ts'
 import { encodeResponse } from '../../lib/serve/protocol/response.ts'
@@ -63,6 +64,7 @@ app.post(
   },
   () => {},
 )
+growHeapFreely()
 await app.listen({ host: '127.0.0.1', port })
 process.on('SIGTERM', () => app.close())
 
@@ -74,7 +76,7 @@ function serve(request: IncomingMessage, response: ServerResponse): void {
       const parsed = parseInferRequest(body, headerLength, signature, limits)
       const data = await infer(parsed)
       const y = { shape: [1, parsed.T, hiddenSize], data }
-      writeAnswer(response, encodeResponse(answerStart, parsed.outputs, { y }), false)
+      writeAnswer(response, encodeResponse(answerStart, parsed.outputs, { y }), false, () => {})
     } catch (problem) {
       const failure = problem instanceof RequestError ? problem : new RequestError(500, String(problem))
       writeError(request, response, failure, false)

@@ -9,11 +9,13 @@ import { meanBatchSize } from './metrics.ts'
 import { network } from './network.ts'
 import { type Contender, type Service, withServices } from './service.ts'
 import { type Settings, takeTurns } from './settings.ts'
-import { type Summary, summarise } from './summary.ts'
+import { laterThan, type Summary, summarise } from './summary.ts'
 
 const share = 0.7
 const contenders: readonly Contender[] = ['lstm-native', 'onnxruntime-node']
 const pause = 60
+/** Seconds of the same arrivals before those that count: the server takes 64 connections meanwhile, and begins their sequences. */
+const warmUp = 0.5
 
 export interface PoissonTurn extends Summary {
   contender: Contender
@@ -52,7 +54,11 @@ async function turn(service: Service, { scripts }: HttpLoad, settings: Settings)
   await sleep(pause)
   const rate = share * capacity
   const before = name === 'lstm-native' ? await service.metrics() : ''
-  const result = await runLoad({ port, scripts, phases: [{ rate, seconds }], seed: ++seed })
+  const phases = [
+    { rate, seconds: warmUp },
+    { rate, seconds },
+  ]
+  const result = laterThan(warmUp, await runLoad({ port, scripts, phases, seed: ++seed }))
   const after = name === 'lstm-native' ? await service.metrics() : ''
   return { contender: name, rate, capacity, ...summarise(result), batchSize: meanBatchSize(before, after) }
 }

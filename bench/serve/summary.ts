@@ -35,3 +35,20 @@ export function countStatuses(status: Uint16Array): Record<string, number> {
 export function latenciesWhere({ latency }: Records, holds: (i: number) => boolean): Float64Array {
   return latency.filter((_, i) => holds(i))
 }
+
+/** The same run without what began in its first seconds. */
+export function laterThan(
+  first: number,
+  { records, seconds, processorSeconds, ...rest }: LoadResult,
+): LoadResult {
+  const { start } = records
+  const isLater = (_: number, i: number) => start[i] >= first
+  const later: Records = {
+    start: start.filter(isLater).map((time) => time - first),
+    latency: records.latency.filter(isLater),
+    status: records.status.filter(isLater),
+    hasRetryAfter: records.hasRetryAfter.filter(isLater),
+  }
+  const share = later.start.length / Math.max(1, start.length)
+  return { ...rest, records: later, seconds: seconds - first, processorSeconds: processorSeconds * share }
+}

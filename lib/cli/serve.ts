@@ -2,6 +2,7 @@
 import { FileFormatError } from '../errors.ts'
 import { InputError } from '../forecast/input-error.ts'
 import { setThreads } from '../kernels/index.ts'
+import { growHeapFreely } from '../serve/heap.ts'
 import { createServer, type InferenceServer, type ServeOptions } from '../serve/index.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -33,6 +34,7 @@ export async function serve(
 }
 
 async function start(options: ServeOptions): Promise<InferenceServer> {
+  growHeapFreely()
   try {
     const server = await createServer(options)
     await server.listen()

@@ -1,8 +1,8 @@
 /** What `next` and a batcher's `predict` take for x, checked and copied. */
 import { describe } from '../errors.ts'
 import type { FloatArray } from '../kernels/contract.ts'
-import { Tensor, type TensorArray } from '../tensor.ts'
-import type { Request } from './requests.ts'
+import { Tensor } from '../tensor.ts'
+import type { Request, RequestStore } from './requests.ts'
 import type { PlanParts } from './traits.ts'
 
 /** A sequence, [T, I] as a typed array of the plan's type or a tensor; int32 [T] where the model begins with an Embedding. */
@@ -11,14 +11,21 @@ export type WholeSequence = FloatArray | Int32Array | Tensor
 /** A sequence or some steps of it, or a single step: [I], or an index. */
 export type SequenceInput = number | WholeSequence
 
+/** Whose input is read: the request, and the store that it is of. */
+export interface Reader {
+  plan: PlanParts
+  store: RequestStore
+}
+
 /** @throws {RangeError} if x does not fit the plan */
-export function readInput(plan: PlanParts, x: SequenceInput, request: Request, isStream: boolean): void {
-  if (plan.vocabulary > 0) readIndices(plan, x, request, isStream)
-  else readFeatures(plan, x, request, isStream)
+export function readInput(reader: Reader, x: SequenceInput, request: Request, isStream: boolean): void {
+  const { plan } = reader
+  if (plan.vocabulary > 0) readIndices(reader, x, request, isStream)
+  else readFeatures(reader, x, request, isStream)
   if (plan.sharing === 'equal') plan.stepsAfter(request.steps)
 }
 
-function readFeatures(plan: PlanParts, x: SequenceInput, request: Request, isStream: boolean): void {
+function readFeatures({ plan, store }: Reader, x: SequenceInput, request: Request, isStream: boolean): void {
   const { inputWidth, inputLike } = plan
   const array = x instanceof Tensor ? x.array : (x as FloatArray)
   // Nearly always: a step of a stream, of few features.
@@ -29,7 +36,7 @@ function readFeatures(plan: PlanParts, x: SequenceInput, request: Request, isStr
     (array === x ? array.length % inputWidth === 0 : fits((x as Tensor).shape, inputWidth, isStream))
   if (!isFitting) refuse(plan, x, isStream)
   request.isStep = isStream && isStep
-  hold(request, array, array.length / inputWidth)
+  store.hold(request, array, array.length / inputWidth)
 }
 
 function fits(shape: readonly number[], width: number, isStream: boolean): boolean {
@@ -37,7 +44,7 @@ function fits(shape: readonly number[], width: number, isStream: boolean): boole
   return isStream && shape.length === 1 && shape[0] === width
 }
 
-function readIndices(plan: PlanParts, x: SequenceInput, request: Request, isStream: boolean): void {
+function readIndices({ plan, store }: Reader, x: SequenceInput, request: Request, isStream: boolean): void {
   const { vocabulary } = plan
   const isStep = typeof x === 'number' || (x instanceof Tensor && x.shape.length === 0)
   const array = typeof x === 'number' ? [x] : x instanceof Tensor ? x.array : x
@@ -61,16 +68,7 @@ function readIndices(plan: PlanParts, x: SequenceInput, request: Request, isStre
   if (typeof x === 'number') {
     request.row[0] = x
     request.steps = 1
-  } else hold(request, array as Int32Array, array.length)
-}
-
-/** Copies x, which the caller may write into at once. */
-function hold(request: Request, x: TensorArray, steps: number): void {
-  request.steps = steps
-  const { row } = request
-  if (steps > 1) request.x = x.slice()
-  else if (x.length > 24) row.set(x as FloatArray)
-  else for (let i = 0; i < x.length; i++) row[i] = x[i]
+  } else store.hold(request, array as Int32Array, array.length)
 }
 
 function refuse({ vocabulary, inputWidth, like }: PlanParts, x: SequenceInput, isStream: boolean): never {

@@ -98,7 +98,7 @@ export class Job {
     const { sharing, inputWidth, outputSize, stateSize, endsInOneStep, like } = this.#plan
     const isRagged = sharing === 'ragged' && T > 1
     const rows = isRagged ? this.rows : size * T
-    this.#isShared = outputSize > copied && (size === 1 || T === 1)
+    this.#isShared = outputSize > copied && (size === 1 || T === 1) && this.#givesViews
     this.#reserve(rows, isRagged)
     const x = (call.x = exactly(this.#x, rows * inputWidth))
     const offsets = this.#offsets
@@ -142,8 +142,8 @@ export class Job {
       const request = requests[b]
       const count = counts[b]
       if (count === request.remaining) continue
-      if (!endsInOneStep)
-        copyRows(this.call.y, this.#first(b, stride), request.output!, request.at * O, count * O)
+      if (!endsInOneStep && request.output)
+        copyRows(this.call.y, this.#first(b, stride), request.output, request.at * O, count * O)
       request.at += count
       request.job = undefined
       proceeded++
@@ -176,20 +176,19 @@ export class Job {
       const first = this.#first(b, stride)
       const S = endsInOneStep ? 1 : stride > 0 && count === T ? stride : count
       request.job = undefined
-      let array: FloatArray
-      if (count === request.steps) {
-        // Nothing but steps shares y: a result that somebody keeps would else keep long sequences of others.
-        array = isShared ? viewOf(y, first, S * O) : y.slice(first, first + S * O)
-      } else if (endsInOneStep) array = y.slice(first, first + O)
-      else {
-        copyRows(y, first, request.output!, request.at * O, S * O)
-        array = request.output!
-      }
-      const steps = count === request.steps ? S : request.steps
+      let array = request.output
+      // One that was abandoned in the middle has no place for its parts any more.
+      const isWhole = count === request.steps || endsInOneStep || !array
+      if (array) copyRows(y, first, array, isWhole ? 0 : request.at * O, S * O)
+      // Nothing but steps shares y: a result that somebody keeps would else keep long sequences of others.
+      else if (isShared && count === request.steps) array = viewOf(y, first, S * O)
+      else array = y.slice(first, first + S * O)
+      const steps = isWhole ? S : request.steps
       request.at += count
       left -= array.length
       handed++
-      finish(request, this.#result(request, steps, array))
+      request.given?.touch()
+      finish(request, request.given ?? this.#result(request, steps, array))
     }
     return handed
   }
@@ -204,6 +203,15 @@ export class Job {
     this.call.x = this.#x
     this.call.y = this.#y
     this.size = this.rows = this.T = this.live = this.steps = this.#next = 0
+  }
+
+  /** Whether a request gets its whole result from this run, and has brought no memory for it. */
+  get #givesViews(): boolean {
+    for (let b = 0; b < this.size; b++) {
+      const { steps, output } = this.requests[b]
+      if (this.counts[b] === steps && !output) return true
+    }
+    return false
   }
 
   /** Steps of y for each request; 0 where they lie one behind the other. */

@@ -1,7 +1,7 @@
 /** What a request may ask for, and its checks. */
 import { describe, refuseUnknownOptions, requireNumber } from '../errors.ts'
 import type { FloatArray } from '../kernels/contract.ts'
-import type { Tensor } from '../tensor.ts'
+import { Tensor } from '../tensor.ts'
 import type { Request } from './requests.ts'
 import type { PlanParts } from './traits.ts'
 import { highestPriority } from './waiting.ts'
@@ -19,10 +19,15 @@ export interface RequestOptions {
 export interface StatefulOptions extends RequestOptions {
   /** The state after what came before, [1, stateSize]; null starts from zeros. Where it is given the new one is returned. */
   state?: Tensor | null
+  /**
+   * Where to write the result, of the result's shape, which is returned then: saves the memory of a new one, of which large
+   * results leave V8 much to collect. Nobody else may use it until the promise settles. Default: a new tensor.
+   */
+  output?: Tensor
 }
 
 const nextOptions = ['priority', 'signal', 'timeout']
-const predictOptions = [...nextOptions, 'state']
+const predictOptions = [...nextOptions, 'output', 'state']
 
 /** @throws what is wrong with them, or the reason of a signal that is aborted */
 export function readOptions(
@@ -33,7 +38,7 @@ export function readOptions(
 ): void {
   const place = isStream ? 'next' : 'predict'
   refuseUnknownOptions(place, options, isStream ? nextOptions : predictOptions)
-  const { signal, timeout, priority, state } = options
+  const { signal, timeout, priority, output, state } = options
   if (signal !== undefined) {
     if (!(signal instanceof AbortSignal)) {
       throw new TypeError(`${place}: expected signal to be an AbortSignal, got ${describe(signal)}`)
@@ -50,9 +55,27 @@ export function readOptions(
     }
     request.priority = priority
   }
+  if (output !== undefined) {
+    request.given = requireOutput(plan, output, request.steps)
+    request.output = output.array as FloatArray
+  }
   if (state === undefined) return
   request.returnsState = true
   if (state) request.initialState = requireState(plan, state).slice()
+}
+
+/** @throws {RangeError} unless it is what a sequence of so many steps results in */
+function requireOutput(plan: PlanParts, output: Tensor, steps: number): Tensor {
+  const { endsInOneStep, outputSize, stepsAfter, like } = plan
+  const expected = endsInOneStep ? [outputSize] : [stepsAfter(steps), outputSize]
+  if (output instanceof Tensor) {
+    const { shape, array } = output
+    const fits = shape.length === expected.length && shape.every((size, i) => size === expected[i])
+    if (fits && array.constructor === like.constructor) return output
+  }
+  const type = like instanceof Float64Array ? 'float64' : 'float32'
+  const got = output instanceof Tensor ? `[${output.shape}] of ${output.dataType}` : describe(output)
+  throw new RangeError(`predict: expected output of shape [${expected}] and type ${type}, got ${got}`)
 }
 
 /** @throws {RangeError} unless it is a state of one sequence */

@@ -1,6 +1,7 @@
 /** What waits for a run of a plan: requests, their queues and their store. */
 import type { FloatArray } from '../kernels/contract.ts'
 import type { Tensor, TensorArray } from '../tensor.ts'
+import { ArrayPool } from './array-pool.ts'
 import { arrayLike } from './arrays.ts'
 import type { Job } from './job.ts'
 import type { Stream } from './stream.ts'
@@ -34,7 +35,7 @@ export class Request {
   /** Its promise is rejected while it runs: nobody waits for the result. */
   isAbandoned = false
 
-  /** The input's time steps: `row` where it is a single one, so that no array is made for it. */
+  /** The input's time steps, maybe with more behind them: `row` where it is a single one, so that no array is made for it. */
   x: TensorArray
   readonly row: TensorArray
   steps = 0
@@ -42,8 +43,9 @@ export class Request {
   at = 0
   /** Whether x came without a time axis, and so the result has none. */
   isStep = false
-  /** Where the parts of a result are put together. */
+  /** Where the parts of a result are put together, and the caller's own tensor for it. */
   output: FloatArray | undefined
+  given: Tensor | undefined
   initialState: FloatArray | undefined
   returnsState = false
   /** Of a state of its own: a stream's is the stream's unless it runs in parts. */
@@ -101,22 +103,37 @@ export class RequestStore {
   readonly #like: TensorArray
   readonly #width: number
   readonly #idle: Request[] = []
+  /** For the inputs of sequences. */
+  readonly #arrays: ArrayPool<TensorArray>
 
   /** @param width elements of a time step of x, which are of the type of `like` */
   constructor(owner: RequestOwner, width: number, like: TensorArray) {
     this.#owner = owner
     this.#like = like
     this.#width = width
+    this.#arrays = new ArrayPool(like)
   }
 
   take(): Request {
     return this.#idle.pop() ?? new Request(this.#owner, arrayLike(this.#like, this.#width))
   }
 
+  /** Copies x, which the caller may write into at once. */
+  hold(request: Request, x: TensorArray, steps: number): void {
+    request.steps = steps
+    const { row } = request
+    if (steps > 1) {
+      request.x = this.#arrays.take(x.length)
+      request.x.set(x)
+    } else if (x.length > 24) row.set(x)
+    else for (let i = 0; i < x.length; i++) row[i] = x[i]
+  }
+
   give(request: Request): void {
+    if (request.x !== request.row) this.#arrays.give(request.x)
     if (this.#idle.length >= 1024) return
     request.stream = request.following = request.signal = request.output = request.initialState = undefined
-    request.stateAfter = request.job = undefined
+    request.stateAfter = request.job = request.given = undefined
     request.resolve = request.reject = unset
     request.isAbandoned = request.returnsState = request.isStep = false
     request.x = request.row

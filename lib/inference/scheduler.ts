@@ -3,7 +3,7 @@ import { ClosedError, PredictionError, QueueFullError, TimeoutError } from '../e
 import { Tensor } from '../tensor.ts'
 import { Deadlines } from './deadlines.ts'
 import { type BatchingOptions, Dispatcher, type DispatcherEvents } from './dispatcher.ts'
-import { readInput, type SequenceInput } from './input.ts'
+import { type Reader, readInput, type SequenceInput } from './input.ts'
 import type { Job } from './job.ts'
 import { readOptions, type StatefulOptions } from './request-options.ts'
 import { none, type Request, type RequestOwner, RequestStore } from './requests.ts'
@@ -55,7 +55,7 @@ const defaults: SchedulerOptions = {
 }
 
 /** Of a timeout, may be spent waiting by estimate: estimates err. */
-const shareOfTimeout = 0.4
+const shareOfTimeout = 0.35
 
 // One function makes all promises: a closure for each would cost as much as the promise.
 let resolveMade: (value: never) => void
@@ -77,6 +77,7 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
   readonly dispatcher: Dispatcher
   readonly options: SchedulerOptions
   readonly #store: RequestStore
+  readonly #reader: Reader
   readonly #signals = new Signals()
   readonly #deadlines = new Deadlines((request) => this.#expire(request))
   /** Time steps of a request, of late. */
@@ -91,6 +92,7 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
     this.states = new StreamStates(plan.stateSize, plan.like)
     this.options = options
     this.#store = new RequestStore(this, plan.inputWidth, plan.inputLike)
+    this.#reader = { plan, store: this.#store }
     this.dispatcher = new Dispatcher(plan, this.states, options, this)
   }
 
@@ -123,7 +125,7 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
     }
     const request = this.#store.take()
     try {
-      readInput(this.plan, x, request, stream !== undefined)
+      readInput(this.#reader, x, request, stream !== undefined)
       if (options) readOptions(this.plan, options, request, stream !== undefined)
     } catch (error) {
       this.#store.give(request)
@@ -167,7 +169,7 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
   runSync(stream: Stream, x: SequenceInput): Tensor {
     const request = this.#store.take()
     try {
-      readInput(this.plan, x, request, true)
+      readInput(this.#reader, x, request, true)
       request.stream = stream
       let output: Tensor | undefined
       this.dispatcher.runSync(request, (_, result) => {
@@ -186,6 +188,8 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
     const reason = request.signal!.reason
     if (job) {
       request.isAbandoned = true
+      // A caller who has been told of the end may use it for something else.
+      if (request.given) request.given = request.output = undefined
       request.reject(reason)
       this.dispatcher.abandon(job)
     } else this.#drop(request, reason)

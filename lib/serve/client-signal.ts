@@ -1,4 +1,5 @@
 /** What tells the batcher that a client has gone. */
+import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import { ClientGoneError } from './request-error.ts'
 
@@ -9,6 +10,8 @@ export function clientSignal(socket: Socket): AbortSignal {
   let signal = signals.get(socket)
   if (!signal) {
     const controller = new AbortController()
+    // As many as there are requests on their way.
+    setMaxListeners(0, controller.signal)
     socket.once('close', () => controller.abort(new ClientGoneError()))
     signals.set(socket, (signal = controller.signal))
   }

@@ -67,14 +67,16 @@ export class Inference {
       this.#fail(error)
       return
     }
-    current.rowsUnderWay += parsed.B
+    // Not the tensors: the batcher has its own copy, and a body that waits with its request is a long-lived one to V8.
+    const { id, outputs, B } = parsed
+    current.rowsUnderWay += B
     this.#compute(current, parsed).then(
       (results) => {
-        current.rowsUnderWay -= parsed.B
-        this.#answer(parsed, results)
+        current.rowsUnderWay -= B
+        this.#answer({ id, outputs, B }, results, current.outputs)
       },
       (error) => {
-        current.rowsUnderWay -= parsed.B
+        current.rowsUnderWay -= B
         this.#fail(error)
       },
     )
@@ -86,7 +88,11 @@ export class Inference {
     return runStep(this.#context.store, current, { request, isVersioned: this.#isVersioned, signal })
   }
 
-  #answer({ id, outputs, B }: InferRequest, results: Results & { facts?: string }): void {
+  #answer(
+    { id, outputs, B }: Pick<InferRequest, 'id' | 'outputs' | 'B'>,
+    results: Results & { facts?: string },
+    pool: LoadedPlan['outputs'],
+  ): void {
     try {
       const { counters, answerStart } = this.#model
       let start = id === undefined ? answerStart : `${answerStart},"id":${JSON.stringify(id)}`
@@ -96,7 +102,8 @@ export class Inference {
       counters.inferences += B
       counters.lastInference = Date.now()
       counters.duration.add((performance.now() - this.#start) / 1000)
-      writeAnswer(this.#response, encoded, this.#context.isDraining())
+      const { lent } = results
+      writeAnswer(this.#response, encoded, this.#context.isDraining(), () => lent && pool.give(lent))
       this.#log('ok', 200)
     } catch (error) {
       this.#fail(error)

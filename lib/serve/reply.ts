@@ -6,10 +6,12 @@ import type { RequestError } from './request-error.ts'
 /** A body of so many bytes is put together; the tensors of a longer one go out from where they lie. */
 const copied = 2 ** 14
 
+/** @param written called when the tensors' memory is not read any more; not if the connection breaks before */
 export function writeAnswer(
   response: ServerResponse,
   { text, tensors }: EncodedResponse,
   isLast: boolean,
+  written: () => void,
 ): void {
   let length = Buffer.byteLength(text)
   const isBinary = tensors.length > 0
@@ -19,14 +21,15 @@ export function writeAnswer(
   headers.push('Content-Length', String(length))
   if (isLast) headers.push('Connection', 'close')
   response.writeHead(200, headers)
-  if (!isBinary) response.end(text)
-  else if (length <= copied) response.end(Buffer.concat([Buffer.from(text), ...tensors], length))
-  else {
+  if (isBinary && length > copied) {
     response.cork()
     response.write(text)
     for (const each of tensors) response.write(each)
-    response.end()
+    response.end(written)
+    return
   }
+  response.end(isBinary ? Buffer.concat([Buffer.from(text), ...tensors], length) : text)
+  written()
 }
 
 /** For so long a refused request may go on sending, in ms: a client that is cut off in the middle of it sees no answer. */

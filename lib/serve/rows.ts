@@ -13,9 +13,21 @@ export interface Result {
 export interface Results {
   y: Result
   state?: Result
+  /** Of the plan's pool, to be given back when the answer is written: where y lies. */
+  lent?: Floats
 }
 
 type RowResult = Tensor | { output: Tensor; state: Tensor }
+
+interface RowOptions {
+  signal: AbortSignal
+  timeout: number | undefined
+  priority: number
+  output?: Tensor
+}
+
+/** A single row of so many elements comes as the batcher makes it: answers copy them. */
+const small = 2 ** 12
 
 /**
  * @returns y [B, S, outputSize] or [B, outputSize], zeros behind rows that are shorter; with a state in the request or asked
@@ -25,24 +37,61 @@ export function runRows(loaded: LoadedPlan, request: InferRequest, signal: Abort
   const { outputs, state, parameters, B } = request
   const isStateful = state !== undefined || outputs.some(({ name }) => name === 'state')
   const { timeout, priority } = parameters
-  if (B === 1) return runRow(loaded, request, 0, isStateful, { signal, timeout, priority }).then(ofOne)
-  return runAll(loaded, request, isStateful, signal)
+  const shape = outputShape(loaded, request)
+  const elements = shape.reduce((product, n) => product * n, 1)
+  if (B > 1) return runAll(loaded, request, { isStateful, shape, elements }, signal)
+  if (elements <= small)
+    return runRow(loaded, request, 0, isStateful, { signal, timeout, priority }).then(ofOne)
+  const lent = loaded.outputs.take(elements)
+  const output = new Tensor(shape.slice(1), lent.subarray(0, elements))
+  return runRow(loaded, request, 0, isStateful, { signal, timeout, priority, output }).then((result) => ({
+    ...ofOne(result),
+    lent,
+  }))
 }
 
+/** Of y. */
+function outputShape({ signature, batcher }: LoadedPlan, { B, T, lengths }: InferRequest): number[] {
+  const { endsInOneStep, outputSize } = signature
+  if (endsInOneStep) return [B, outputSize]
+  return [B, batcher.parts.stepsAfter(lengths ? longestOf(lengths) : T), outputSize]
+}
+
+function longestOf(lengths: Int32Array): number {
+  let longest = 0
+  for (const length of lengths) longest = Math.max(longest, length)
+  return longest
+}
+
+/** Each row writes its result to where it stands in y. */
 async function runAll(
   loaded: LoadedPlan,
   request: InferRequest,
-  isStateful: boolean,
+  { isStateful, shape, elements }: { isStateful: boolean; shape: readonly number[]; elements: number },
   signal: AbortSignal,
 ): Promise<Results> {
   const { timeout, priority } = request.parameters
+  const { B, lengths } = request
+  const { batcher, signature } = loaded
   const all = new AbortController()
   const abort = () => all.abort(signal.reason)
   signal.addEventListener('abort', abort)
+  const lent = loaded.outputs.take(elements)
+  const data = lent.subarray(0, elements)
+  if (lengths && !signature.endsInOneStep) data.fill(0)
+  const outputOf = (b: number): Tensor => {
+    const first = (b * elements) / B
+    if (signature.endsInOneStep) return new Tensor(shape.slice(1), data.subarray(first, first + shape[1]))
+    const S = lengths ? batcher.parts.stepsAfter(lengths[b]) : shape[1]
+    return new Tensor([S, shape[2]], data.subarray(first, first + S * shape[2]))
+  }
   try {
     const options = { signal: all.signal, timeout, priority }
-    const rows = Array.from({ length: request.B }, (_, b) => runRow(loaded, request, b, isStateful, options))
-    return gather(await Promise.all(rows))
+    const rows = Array.from({ length: B }, (_, b) =>
+      runRow(loaded, request, b, isStateful, { ...options, output: outputOf(b) }),
+    )
+    const results = await Promise.all(rows)
+    return { y: { shape, data }, state: isStateful ? stack(results) : undefined, lent }
   } catch (error) {
     // Rows that wait are withdrawn with the one that failed.
     all.abort(error)
@@ -65,7 +114,7 @@ function runRow(
   request: InferRequest,
   b: number,
   isStateful: boolean,
-  options: { signal: AbortSignal; timeout: number | undefined; priority: number },
+  options: RowOptions,
 ): Promise<RowResult> {
   const row = rowOf(request, b)
   if (!isStateful) return batcher.predict(row, options)
@@ -83,23 +132,11 @@ export function asRow({ shape, array }: Tensor): Result {
   return { shape: [1, ...shape], data: array as Floats }
 }
 
-function gather(results: readonly RowResult[]): Results {
-  const y = stack(results.map((result) => ('output' in result ? result.output : result)))
-  const states = results.map((result) =>
-    'state' in result ? new Tensor([result.state.size], result.state) : result,
-  )
-  return 'state' in results[0] ? { y, state: stack(states as Tensor[]) } : { y }
-}
-
-/** Rows one above the other, each as long as the longest. */
-function stack(rows: readonly Tensor[]): Result {
-  let [longest] = rows
-  for (const row of rows) if (row.size > longest.size) longest = row
-  const { size, shape, array } = longest
-  const data =
-    array instanceof Float64Array
-      ? new Float64Array(rows.length * size)
-      : new Float32Array(rows.length * size)
-  for (let b = 0; b < rows.length; b++) data.set(rows[b].array, b * size)
-  return { shape: [rows.length, ...shape], data }
+/** The states of all rows, one above the other. */
+function stack(results: readonly RowResult[]): Result {
+  const states = results.map((result) => (result as { state: Tensor }).state.array as Floats)
+  const [{ length }] = states
+  const data = new (states[0].constructor as new (length: number) => Floats)(states.length * length)
+  for (let b = 0; b < states.length; b++) data.set(states[b], b * length)
+  return { shape: [states.length, length], data }
 }

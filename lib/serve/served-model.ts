@@ -1,7 +1,9 @@
 /** A version of a model that is served: the plan in use, what it has been through, and how it becomes another one. */
 import { loadModel } from '../formats/load-model.ts'
+import { ArrayPool } from '../inference/array-pool.ts'
 import { Batcher } from '../inference/batcher.ts'
 import { compile, type Plan } from '../inference/plan.ts'
+import type { FloatArray } from '../kernels/contract.ts'
 import { Tensor } from '../tensor.ts'
 import { Counters } from './counters.ts'
 import type { Settings } from './options.ts'
@@ -16,6 +18,8 @@ export interface LoadedPlan {
   readonly batcher: Batcher
   readonly signature: Signature
   readonly format: string
+  /** For results that are too long to be copied into an answer. */
+  readonly outputs: ArrayPool<FloatArray>
   /** For sequences that ask for no version, and for those that do. */
   readonly anyVersion: SequenceModel
   readonly thisVersion: SequenceModel
@@ -95,6 +99,7 @@ async function loadPlan(
     batcher,
     signature,
     format,
+    outputs: new ArrayPool(batcher.parts.like),
     anyVersion: { name, ...shared },
     thisVersion: { name: `${name}/versions/${version}`, ...shared },
     rowsUnderWay: 0,
