@@ -59,7 +59,7 @@ const ramp = (T: number, from: number) => Float32Array.from({ length: T }, (_, t
 
 describe('a result where the caller wants it', () => {
   it('stands there, whole or put together of parts', async () => {
-    for (const perRow of [1e-3, 400]) {
+    for (const perRow of [1e-3, 1000]) {
       const { held, batcher, alone } = setUp()
       held.perRow = perRow
       // The pace is known from then on.

@@ -280,7 +280,7 @@ describe('preferredBatchSizes and maxQueueDelayMicroseconds', () => {
     const { batcher, held } = setUp({ maxQueueDelayMicroseconds: 200_000 })
     held.perRow = 1000
     const begin = performance.now()
-    const served = batcher.predict(steps(1, 50))
+    const served = batcher.predict(steps(1, 400))
     while (held.runs.length === 0) await turn()
     await held.release()
     expect(held.runs).toHaveLength(1)
@@ -320,6 +320,28 @@ describe('a long sequence', () => {
     for (const [n, output] of (await Promise.all(long)).entries()) {
       expect(bitsOf(output)).toEqual(bitsOf(plan.predictSync(new Tensor([1, 50, 1], steps(n + 1, 50)))))
     }
+  })
+
+  it('runs in longer parts where nothing short has come for a quarter of a second', async () => {
+    const { batcher, held } = setUp({ maxBatchSize: 4 })
+    held.perRow = 100
+    const warm = batcher.predict(step(0))
+    await turn()
+    await held.releaseAll()
+    await warm
+    await new Promise((resolve) => setTimeout(resolve, 260))
+    const long = Array.from({ length: 6 }, (_, n) => batcher.predict(steps(n + 1, 50)))
+    await turn()
+    // 8 ms are 80 rows.
+    expect(held.runs.map(lengthsOf)).toEqual([
+      [26, 26, 26],
+      [26, 26, 26],
+    ])
+    const short = batcher.predict(step(9))
+    await held.release()
+    expect(lengthsOf(held.runs[1]).at(0)).toBe(1)
+    await held.releaseAll()
+    expect(await outcomes([short, ...long])).toEqual(Array(7).fill('served'))
   })
 
   it('of a stream is taken whole or not at all', async () => {

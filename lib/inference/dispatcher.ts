@@ -187,6 +187,7 @@ export class Dispatcher {
       isBesideSteps: this.#steps > 0,
       isAhead: this.inFlight > this.executors,
       turnTime: this.#turnTime,
+      now: this.now,
     })
     for (let b = 0; b < job.size; b++) {
       const { steps, arrived } = job.requests[b]

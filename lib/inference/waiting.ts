@@ -7,9 +7,15 @@ import type { PlanParts } from './traits.ts'
 /** Priorities are integers from 0 to it, the highest first. */
 export const highestPriority = 9
 
-/** Microseconds that a run may last; less while single steps are about, which share it or wait behind it. */
+/**
+ * Microseconds that a run may last: less while single steps are about, which share it or wait behind it, and more where nothing short
+ * has come of late, since every run costs the event loop a tenth of a millisecond.
+ */
 const longest = 2000
 const longestBesideSteps = 1000
+const longestAlone = 8000
+/** Milliseconds. */
+const ofLate = 250
 
 /** What a job is to be made for. */
 interface Circumstances {
@@ -19,6 +25,8 @@ interface Circumstances {
   isAhead: boolean
   /** Milliseconds in which the event loop comes round. */
   turnTime: number
+  /** Milliseconds of `performance.now()`. */
+  now: number
 }
 
 /** Of one priority. What fits into a run beside a batch of its like need not wait behind what lasts. */
@@ -39,6 +47,8 @@ export class Waiting {
   readonly #pace: Pace
   readonly #maxSize: number
   readonly #levels: Level[] = []
+  /** When the last of the short ones came. */
+  #shortAt = Number.NEGATIVE_INFINITY
 
   constructor(plan: PlanParts, pace: Pace, maxSize: number) {
     this.#plan = plan
@@ -52,6 +62,7 @@ export class Waiting {
     const { short, begun, long } = this.#levels[request.priority]
     const queue = request.at > 0 ? begun : this.#isLong(request) ? long : short
     queue.push(request)
+    if (queue === short) this.#shortAt = request.arrived
     this.size++
     this.rows += request.remaining
     if (request.at > 0) this.begun++
@@ -101,16 +112,17 @@ export class Waiting {
   }
 
   /** Of any length: short ones whole, long ones in part, which gives the same bits where nothing masks steps. */
-  #takeMixed(job: Job, places: number, { isBesideSteps, isAhead, turnTime }: Circumstances): void {
+  #takeMixed(job: Job, places: number, { isBesideSteps, isAhead, turnTime, now }: Circumstances): void {
     // What runs lasts until the event loop comes round.
     const atLeast = 500 * turnTime
+    const alone = now - this.#shortAt > ofLate ? longestAlone : longest
     for (let priority = highestPriority; priority >= 0 && job.size < places; priority--) {
       const level = this.#levels[priority]
       const { short } = level
       const left = places - job.size
       const shorts = Math.min(short.size, isAhead ? left : left - placesForLong(level, left))
       for (let n = 0; n < shorts; n++) this.#move(short.first!, job, short.first!.remaining)
-      const most = isBesideSteps || job.size > 0 ? longestBesideSteps : longest
+      const most = isBesideSteps || job.size > 0 ? longestBesideSteps : alone
       if (!isAhead) this.#takeLong(level, job, places, Math.max(most, atLeast))
     }
   }
