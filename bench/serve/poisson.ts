@@ -12,7 +12,8 @@ import { type Settings, takeTurns } from './settings.ts'
 import { laterThan, type Summary, summarise } from './summary.ts'
 
 const share = 0.7
-const contenders: readonly Contender[] = ['lstm-native', 'onnxruntime-node']
+/** What answers without a model shows what of the waiting is that of HTTP, on these cores. */
+const contenders: readonly Contender[] = ['lstm-native', 'onnxruntime-node', 'no model']
 const pause = 60
 /** Seconds of the same arrivals before those that count: the server takes 64 connections meanwhile, and begins their sequences. */
 const warmUp = 0.5
