@@ -49,7 +49,7 @@ export {
   type SharedPlan,
 } from './inference/plan.ts'
 export type { RequestOptions, StatefulOptions } from './inference/request-options.ts'
-export type { BatchInfo, Totals } from './inference/scheduler.ts'
+export type { BatchInfo, Totals } from './inference/scheduler-options.ts'
 export type { Stream, StreamOptions } from './inference/stream.ts'
 export {
   type BackendName,

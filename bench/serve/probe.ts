@@ -3,6 +3,8 @@
  * processor time and the resident set. The server itself knows nothing of it.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 
 export interface ProbeReport {
   /** Seconds between two turns of the event loop that were to be one millisecond apart: so never below that. */
@@ -12,7 +14,7 @@ export interface ProbeReport {
   resident: { peak: number; last: number }
 }
 
-export type ProbeRequest = 'begin' | 'end'
+export type ProbeRequest = 'begin' | 'end' | 'collect'
 
 const resolution = 1
 const samplingInterval = 50
@@ -49,9 +51,25 @@ function end(): ProbeReport {
   }
 }
 
+/** Of what lives: what could be collected is. @returns bytes of the resident set */
+function collect(): number {
+  setFlagsFromString('--expose-gc')
+  const gc: () => void = runInNewContext('gc')
+  gc()
+  return process.memoryUsage.rss()
+}
+
+const answers: Record<ProbeRequest, () => unknown> = {
+  begin: () => {
+    begin()
+    return 'begun'
+  },
+  end,
+  collect,
+}
+
 process.on('message', (request: ProbeRequest) => {
-  if (request === 'begin') begin()
-  process.send!(request === 'begin' ? 'begun' : end())
+  process.send!(answers[request]())
 })
 // The channel to the parent must not keep a server alive that has been told to end; without a parent nobody would tell it.
 process.channel?.unref()

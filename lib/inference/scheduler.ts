@@ -2,57 +2,16 @@
 import { ClosedError, PredictionError, QueueFullError, TimeoutError } from '../errors.ts'
 import { Tensor } from '../tensor.ts'
 import { Deadlines } from './deadlines.ts'
-import { type BatchingOptions, Dispatcher, type DispatcherEvents } from './dispatcher.ts'
+import { Dispatcher, type DispatcherEvents } from './dispatcher.ts'
 import { type Reader, readInput, type SequenceInput } from './input.ts'
 import type { Job } from './job.ts'
 import { readOptions, type StatefulOptions } from './request-options.ts'
 import { none, type Request, type RequestOwner, RequestStore } from './requests.ts'
+import { type SchedulerOptions, type Totals, unlimited } from './scheduler-options.ts'
 import { Signals } from './signals.ts'
 import { StreamStates } from './states.ts'
 import type { Stream } from './stream.ts'
 import type { PlanParts } from './traits.ts'
-
-/** A batch that has run. */
-export interface BatchInfo {
-  /** Requests in it, or parts of long ones. */
-  size: number
-  /** Time steps of all of them. */
-  rows: number
-  /** [size] how long each waited for this run. */
-  queueMicroseconds: Float64Array
-  /** How long it ran. */
-  computeMicroseconds: number
-  /** Why it failed, if it did. */
-  error: Error | undefined
-}
-
-export interface SchedulerOptions extends BatchingOptions {
-  maxQueueSize: number
-  timeout: number
-  onBatch: ((info: BatchInfo) => void) | undefined
-}
-
-/** Counts since the beginning. Of requests that are served: sums over them, of the time they waited, and ran. */
-export interface Totals {
-  requests: number
-  batches: number
-  rows: number
-  queueMicroseconds: number
-  computeMicroseconds: number
-  failed: number
-  aborted: number
-  timedOut: number
-  refused: number
-}
-
-const defaults: SchedulerOptions = {
-  maxBatchSize: 64,
-  maxQueueDelayMicroseconds: 0,
-  preferredBatchSizes: [],
-  maxQueueSize: Number.POSITIVE_INFINITY,
-  timeout: Number.POSITIVE_INFINITY,
-  onBatch: undefined,
-}
 
 /** Of a timeout, may be spent waiting by estimate: estimates err. */
 const shareOfTimeout = 0.35
@@ -87,7 +46,7 @@ export class Scheduler implements RequestOwner, DispatcherEvents {
   #isDiscarding = false
   #isDrained: (() => void) | undefined
 
-  constructor(plan: PlanParts, options: SchedulerOptions = defaults) {
+  constructor(plan: PlanParts, options: SchedulerOptions = unlimited) {
     this.plan = plan
     this.states = new StreamStates(plan.stateSize, plan.like)
     this.options = options

@@ -1,5 +1,5 @@
 /** What is counted of a model: plain fields, so that a request pays nanoseconds for it. */
-import type { BatchInfo } from '../inference/scheduler.ts'
+import type { BatchInfo } from '../inference/scheduler-options.ts'
 import { type Outcome, outcomes } from './request-error.ts'
 
 /** A histogram's counts: one for each bound, and one for what is beyond the last. */
