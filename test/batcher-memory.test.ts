@@ -63,10 +63,7 @@ describe('a result where the caller wants it', () => {
       const { held, batcher, alone } = setUp()
       held.perRow = perRow
       // The pace is known from then on.
-      const first = batcher.predict(ramp(8, 3))
-      await turn()
-      await held.releaseAll()
-      await first
+      await held.serve(batcher.predict(ramp(8, 3)))
       const x = ramp(60, 0)
       const output = tensor(new Float32Array(120).fill(9), { shape: [60, 2] })
       const promise = batcher.predict(x, { output })
@@ -96,10 +93,7 @@ describe('a result where the caller wants it', () => {
   it('is not written after the promise is settled', async () => {
     const { held, batcher } = setUp()
     held.perRow = 400
-    const first = batcher.predict(ramp(8, 3))
-    await turn()
-    await held.releaseAll()
-    await first
+    await held.serve(batcher.predict(ramp(8, 3)))
     for (const releases of [0, 2]) {
       const controller = new AbortController()
       const output = tensor(new Float32Array(120), { shape: [60, 2] })

@@ -295,10 +295,7 @@ describe('a long sequence', () => {
   it('runs in parts of a few milliseconds, which let single steps pass', async () => {
     const { batcher, held, plan } = setUp({ maxBatchSize: 4 })
     held.perRow = 100
-    const warm = batcher.predict(step(0))
-    await turn()
-    await held.releaseAll()
-    await warm
+    await held.serve(batcher.predict(step(0)))
     const long = Array.from({ length: 6 }, (_, n) => batcher.predict(steps(n + 1, 50)))
     await turn()
     // At 100 µs a row 2 ms are 20 rows.
@@ -325,10 +322,7 @@ describe('a long sequence', () => {
   it('runs in longer parts where nothing short has come for a quarter of a second', async () => {
     const { batcher, held } = setUp({ maxBatchSize: 4 })
     held.perRow = 100
-    const warm = batcher.predict(step(0))
-    await turn()
-    await held.releaseAll()
-    await warm
+    await held.serve(batcher.predict(step(0)))
     await new Promise((resolve) => setTimeout(resolve, 260))
     const long = Array.from({ length: 6 }, (_, n) => batcher.predict(steps(n + 1, 50)))
     await turn()
@@ -405,10 +399,7 @@ describe('a request', () => {
   it('that has begun ends before others of its kind begin', async () => {
     const { batcher, held } = setUp({ maxBatchSize: 2, executors: 0 })
     held.perRow = 500
-    const measured = batcher.predict(step(0))
-    await turn()
-    await held.release()
-    await measured
+    await held.serve(batcher.predict(step(0)))
     const long = [1, 2, 3, 4, 5, 6, 7, 8].map((value) => batcher.predict(steps(value, 7)))
     const order: string[] = []
     await turn()
@@ -444,10 +435,7 @@ describe('a request', () => {
   it('is refused at once where others would keep it waiting beyond its timeout', async () => {
     const { batcher, held } = setUp({ maxBatchSize: 1 })
     held.perRow = 10_000
-    const measured = batcher.predict(step(0))
-    await turn()
-    await held.release()
-    await measured
+    await held.serve(batcher.predict(step(0)))
     // 10 ms each on one executor: half of what runs, and what waits.
     const before = Array.from({ length: 8 }, (_, i) => batcher.predict(step(i), { timeout: 1000 }))
     await turn()

@@ -3,7 +3,7 @@ import { describe, refuseUnknownOptions, requireNumber } from '../errors.ts'
 import type { FloatArray } from '../kernels/contract.ts'
 import { Tensor } from '../tensor.ts'
 import type { Request } from './requests.ts'
-import type { PlanParts } from './traits.ts'
+import { type PlanParts, resultShape } from './traits.ts'
 import { highestPriority } from './waiting.ts'
 
 /** What a single request may ask for. */
@@ -66,8 +66,8 @@ export function readOptions(
 
 /** @throws {RangeError} unless it is what a sequence of so many steps results in */
 function requireOutput(plan: PlanParts, output: Tensor, steps: number): Tensor {
-  const { endsInOneStep, outputSize, stepsAfter, like } = plan
-  const expected = endsInOneStep ? [outputSize] : [stepsAfter(steps), outputSize]
+  const { like } = plan
+  const expected = resultShape(plan, steps)
   if (output instanceof Tensor) {
     const { shape, array } = output
     const fits = shape.length === expected.length && shape.every((size, i) => size === expected[i])

@@ -37,6 +37,11 @@ export interface PlanParts extends Traits {
   stepsAfter(T: number): number
 }
 
+/** What a sequence of T time steps results in: [S, outputSize], or [outputSize]. */
+export function resultShape({ endsInOneStep, outputSize, stepsAfter }: PlanParts, T: number): number[] {
+  return endsInOneStep ? [outputSize] : [stepsAfter(T), outputSize]
+}
+
 export function traitsOf(steps: readonly PlanStep[]): Traits {
   const last = steps.findLast(({ kind }) => !movesOnly.includes(kind))
   const givesProbabilities = last?.kind === 'softmax' && !last.log

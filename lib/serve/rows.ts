@@ -1,5 +1,6 @@
 /** A request's rows through the batcher, each a sequence of its own, so that requests share batches. */
-import { Tensor } from '../tensor.ts'
+import { resultShape } from '../inference/traits.ts'
+import { sizeOf, Tensor } from '../tensor.ts'
 import type { InferRequest } from './protocol/request.ts'
 import type { LoadedPlan } from './served-model.ts'
 
@@ -37,24 +38,17 @@ export function runRows(loaded: LoadedPlan, request: InferRequest, signal: Abort
   const { outputs, state, parameters, B } = request
   const isStateful = state !== undefined || outputs.some(({ name }) => name === 'state')
   const { timeout, priority } = parameters
-  const shape = outputShape(loaded, request)
-  const elements = shape.reduce((product, n) => product * n, 1)
-  if (B > 1) return runAll(loaded, request, { isStateful, shape, elements }, signal)
+  const shape = resultShape(loaded.batcher.parts, request.lengths ? longestOf(request.lengths) : request.T)
+  if (B > 1) return runAll(loaded, request, { isStateful, shape }, signal)
+  const elements = sizeOf(shape)
   if (elements <= small)
     return runRow(loaded, request, 0, isStateful, { signal, timeout, priority }).then(ofOne)
   const lent = loaded.outputs.take(elements)
-  const output = new Tensor(shape.slice(1), lent.subarray(0, elements))
+  const output = new Tensor(shape, lent.subarray(0, elements))
   return runRow(loaded, request, 0, isStateful, { signal, timeout, priority, output }).then((result) => ({
     ...ofOne(result),
     lent,
   }))
-}
-
-/** Of y. */
-function outputShape({ signature, batcher }: LoadedPlan, { B, T, lengths }: InferRequest): number[] {
-  const { endsInOneStep, outputSize } = signature
-  if (endsInOneStep) return [B, outputSize]
-  return [B, batcher.parts.stepsAfter(lengths ? longestOf(lengths) : T), outputSize]
 }
 
 function longestOf(lengths: Int32Array): number {
@@ -63,27 +57,30 @@ function longestOf(lengths: Int32Array): number {
   return longest
 }
 
-/** Each row writes its result to where it stands in y. */
+/**
+ * Each row writes its result to where it stands in y.
+ *
+ * @param shape of the result of the longest
+ */
 async function runAll(
   loaded: LoadedPlan,
   request: InferRequest,
-  { isStateful, shape, elements }: { isStateful: boolean; shape: readonly number[]; elements: number },
+  { isStateful, shape }: { isStateful: boolean; shape: readonly number[] },
   signal: AbortSignal,
 ): Promise<Results> {
   const { timeout, priority } = request.parameters
-  const { B, lengths } = request
-  const { batcher, signature } = loaded
+  const { B, T, lengths } = request
+  const { batcher, signature, outputs } = loaded
   const all = new AbortController()
   const abort = () => all.abort(signal.reason)
   signal.addEventListener('abort', abort)
-  const lent = loaded.outputs.take(elements)
-  const data = lent.subarray(0, elements)
+  const elements = sizeOf(shape)
+  const lent = outputs.take(B * elements)
+  const data = lent.subarray(0, B * elements)
   if (lengths && !signature.endsInOneStep) data.fill(0)
   const outputOf = (b: number): Tensor => {
-    const first = (b * elements) / B
-    if (signature.endsInOneStep) return new Tensor(shape.slice(1), data.subarray(first, first + shape[1]))
-    const S = lengths ? batcher.parts.stepsAfter(lengths[b]) : shape[1]
-    return new Tensor([S, shape[2]], data.subarray(first, first + S * shape[2]))
+    const own = resultShape(batcher.parts, lengths?.[b] ?? T)
+    return new Tensor(own, data.subarray(b * elements, b * elements + sizeOf(own)))
   }
   try {
     const options = { signal: all.signal, timeout, priority }
@@ -91,7 +88,7 @@ async function runAll(
       runRow(loaded, request, b, isStateful, { ...options, output: outputOf(b) }),
     )
     const results = await Promise.all(rows)
-    return { y: { shape, data }, state: isStateful ? stack(results) : undefined, lent }
+    return { y: { shape: [B, ...shape], data }, state: isStateful ? stack(results) : undefined, lent }
   } catch (error) {
     // Rows that wait are withdrawn with the one that failed.
     all.abort(error)

@@ -47,6 +47,13 @@ export class HeldKernels {
     call.done(undefined, (call.offsets ? call.offsets[call.B] : call.B * call.T) * this.perRow)
   }
 
+  /** Until it is served; how long its rows took is known then. */
+  async serve(request: Promise<unknown>): Promise<void> {
+    await turn()
+    await this.releaseAll()
+    await request
+  }
+
   /** Lets the oldest fail. */
   async fail(message: string): Promise<void> {
     this.runs.shift()!.call.done(new Error(message), 0)
